@@ -1,0 +1,71 @@
+/**
+ * A place that keeps objects: a bucket, a directory, a process's memory.
+ *
+ * What every store must give (test/store/contract.ts checks each line):
+ * - put is atomic: a reader sees the whole object or none of it.
+ * - put without `replace` creates: when the key exists already it changes nothing and rejects
+ *   with Failure 'object-exists', also when several try at once (where `features` says so).
+ * - read-after-write: once put has resolved, get, size and list see the object.
+ * - get returns exactly the bytes asked for; less than asked is Failure 'corrupt'.
+ * - get and size of an absent key reject with Failure 'object-missing'.
+ * - list yields every key under the prefix once, in the order of the keys' bytes. An error while
+ *   listing rejects: a list that ends normally is complete (L9).
+ * - delete of an absent key resolves.
+ * - a call whose signal is already aborted changes nothing and rejects with 'interrupted'.
+ *
+ * A store never retries; withRetry does, for failures that are retryable.
+ */
+export interface Store {
+  /** How people know it, for messages: `s3://bucket/prefix`, `/mnt/nas/backups`. No secrets. */
+  readonly address: string
+  readonly features: StoreFeatures
+
+  put(key: string, object: NewObject, options?: PutOptions): Promise<void>
+  get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer>>
+  size(key: string, options?: CallOptions): Promise<number>
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+  delete(key: string, options?: CallOptions): Promise<void>
+  /** The place's own clock in milliseconds, or undefined where it has none of its own. */
+  clock(options?: CallOptions): Promise<number | undefined>
+  close(): Promise<void>
+}
+
+export interface StoreFeatures {
+  /** put without `replace` is refused by the store itself when the key exists, also in a race. */
+  readonly createIfAbsent: boolean
+  /** Which hashes of a new object spare the store work of its own, or are checked by the server. */
+  readonly wants: readonly ObjectHash[]
+}
+
+export type ObjectHash = 'crc32' | 'md5'
+
+/** Bytes and what is known of them. The bytes must not change until put has settled. */
+export interface NewObject {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly sha256: Uint8Array
+  readonly crc32?: number
+  readonly md5?: Uint8Array
+}
+
+/** Segments may lie in an archive; metadata (manifests, indexes, …) must stay readable at once. */
+export type ObjectKind = 'segment' | 'metadata'
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface PutOptions extends CallOptions {
+  readonly kind?: ObjectKind
+  /** Overwrite what is there. Only RESTORE.md and probes need it (L5). */
+  readonly replace?: boolean
+}
+
+export interface GetOptions extends CallOptions {
+  /** Half open, in bytes. */
+  readonly range?: { readonly start: number; readonly end: number }
+}
+
+export interface ListedObject {
+  readonly key: string
+  readonly bytes: number
+}
