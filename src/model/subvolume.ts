@@ -1,0 +1,36 @@
+// What btrfs knows of a subvolume. `sourceUuid` is what btrfs calls Parent UUID: the subvolume
+// that a snapshot was taken of. `parent` always means what a send stream is a difference from.
+
+import type { Uuid } from './ids.ts'
+
+export interface Subvolume {
+  /** Absolute, as it was asked for. */
+  readonly path: string
+  readonly id: number
+  /** For people only: bytes that are not UTF-8 are shown as U+FFFD. */
+  readonly name: string
+  readonly uuid: Uuid
+  readonly sourceUuid: Uuid | null
+  /**
+   * Set on what `btrfs receive` made, and inherited by every writable snapshot of it: a source
+   * that has it makes send streams under the uuid of somebody else's snapshot.
+   */
+  readonly receivedUuid: Uuid | null
+  /** Of the last committed change; data in memory is not counted before a sync. */
+  readonly generation: number
+  readonly creationGeneration: number
+  /** `ctransid` of the sent snapshot; 0 when the subvolume was not received. */
+  readonly sendTransid: number
+  readonly receiveTransid: number
+  readonly readOnly: boolean
+  /** Whole seconds. */
+  readonly createdAt: Date
+}
+
+/** A subvolume strictly below another; a snapshot of the upper one holds nothing of it. */
+export interface NestedSubvolume {
+  readonly id: number
+  readonly uuid: Uuid
+  /** Relative to the upper subvolume; bytes that are not UTF-8 are shown as U+FFFD. */
+  readonly path: string
+}
