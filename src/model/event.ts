@@ -2,7 +2,12 @@
 
 export type Event =
   | { readonly kind: 'step'; readonly text: string; readonly source?: string }
-  | { readonly kind: 'warning'; readonly text: string; readonly source?: string; readonly hint?: string }
+  | {
+      readonly kind: 'warning'
+      readonly text: string
+      readonly source?: string
+      readonly hint?: string
+    }
   | ProgressEvent
 
 /** Sent often; only the latest of a subject counts. */

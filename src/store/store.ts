@@ -1,3 +1,5 @@
+import type { NewObject, ObjectHash } from '../model/object.ts'
+
 /**
  * A place that keeps objects: a bucket, a directory, a process's memory.
  *
@@ -11,6 +13,7 @@
  * - list yields every key under the prefix once, in the order of the keys' bytes. An error while
  *   listing rejects: a list that ends normally is complete (L9).
  * - delete of an absent key resolves.
+ * - keys follow src/store/keys.ts; no key is the folder of another (`a` beside `a/b`).
  * - a call whose signal is already aborted changes nothing and rejects with 'interrupted'.
  *
  * A store never retries; withRetry does, for failures that are retryable.
@@ -23,7 +26,7 @@ export interface Store {
   put(key: string, object: NewObject, options?: PutOptions): Promise<void>
   get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer>>
   size(key: string, options?: CallOptions): Promise<number>
-  list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
   delete(key: string, options?: CallOptions): Promise<void>
   /** The place's own clock in milliseconds, or undefined where it has none of its own. */
   clock(options?: CallOptions): Promise<number | undefined>
@@ -37,16 +40,6 @@ export interface StoreFeatures {
   readonly wants: readonly ObjectHash[]
 }
 
-export type ObjectHash = 'crc32' | 'md5'
-
-/** Bytes and what is known of them. The bytes must not change until put has settled. */
-export interface NewObject {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly sha256: Uint8Array
-  readonly crc32?: number
-  readonly md5?: Uint8Array
-}
-
 /** Segments may lie in an archive; metadata (manifests, indexes, …) must stay readable at once. */
 export type ObjectKind = 'segment' | 'metadata'
 
@@ -54,15 +47,27 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface PutOptions extends CallOptions {
+export interface TransferOptions extends CallOptions {
+  /** A store waits for this before it moves each run of an object's bytes; for rate limits. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined
+}
+
+export interface PutOptions extends TransferOptions {
   readonly kind?: ObjectKind
   /** Overwrite what is there. Only RESTORE.md and probes need it (L5). */
   readonly replace?: boolean
 }
 
-export interface GetOptions extends CallOptions {
+export interface GetOptions extends TransferOptions {
   /** Half open, in bytes. */
-  readonly range?: { readonly start: number; readonly end: number }
+  readonly range?: { readonly start: number; readonly end: number } | undefined
+  /** A longer object is 'corrupt', before its bytes are held: for what a hostile store could swell. */
+  readonly maxBytes?: number | undefined
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only keys that come after this one. */
+  readonly after?: string | undefined
 }
 
 export interface ListedObject {

@@ -1,0 +1,93 @@
+// The names of objects in a repository, both directions (docs/format.md §2).
+
+import { Failure } from '../base/failure.ts'
+import type { BackupParameters } from '../model/backup.ts'
+import {
+  asRunId,
+  asSeriesId,
+  asSha256,
+  type RunId,
+  type SeriesId,
+  type Sha256,
+} from '../model/ids.ts'
+
+export const repositoryKey = 'repository.json'
+export const restoreGuideKey = 'RESTORE.md'
+export const manifestPrefix = 'manifests/'
+
+export type ObjectRole = 'segment' | 'index'
+
+export interface ObjectPlace {
+  readonly role: ObjectRole
+  readonly series: SeriesId
+  readonly run: RunId
+  readonly n: number
+  readonly sha256: Sha256
+}
+
+const folders: Record<ObjectRole, string> = { segment: 'segments', index: 'indexes' }
+
+/** `.age` is zstd inside age; what is left out of that changes the ending. */
+export function objectEnding(parameters: Pick<BackupParameters, 'compress' | 'encrypt'>): string {
+  if (parameters.encrypt === 'age') return parameters.compress === 'zstd' ? '.age' : '.raw.age'
+  return parameters.compress === 'zstd' ? '.zst' : '.raw'
+}
+
+export function runPrefix(role: ObjectRole, series: SeriesId, run: RunId): string {
+  return `${folders[role]}/${series}/${run}/`
+}
+
+export function objectKey(place: ObjectPlace, ending: string): string {
+  const name = `${String(place.n).padStart(8, '0')}-${place.sha256}${ending}`
+  return `${runPrefix(place.role, place.series, place.run)}${name}`
+}
+
+/** Undefined when the key is not the name of a segment or an index. */
+export function parseObjectKey(key: string): ObjectPlace | undefined {
+  const match =
+    /^(segments|indexes)\/([0-9a-f]+)\/([0-9a-f]+)\/(\d{8,})-([0-9a-f]+)(?:\.age|\.raw\.age|\.zst|\.raw)$/.exec(
+      key,
+    )
+  if (!match) return undefined
+  const series = asSeriesId(match[2] as string)
+  const run = asRunId(match[3] as string)
+  const sha256 = asSha256(match[5] as string)
+  if (!series || !run || !sha256) return undefined
+  const role = match[1] === 'segments' ? 'segment' : 'index'
+  return { role, series, run, n: Number(match[4]), sha256 }
+}
+
+export function manifestKey(series: SeriesId, seq: number): string {
+  return `${manifestPrefix}${series}/${String(seq).padStart(8, '0')}.json`
+}
+
+export function signatureKey(series: SeriesId, seq: number): string {
+  return `${manifestKey(series, seq)}.sig`
+}
+
+export interface ManifestPlace {
+  readonly series: SeriesId
+  readonly seq: number
+  readonly part: 'manifest' | 'signature'
+}
+
+/** Undefined when the key is not the name of a manifest or of its signature. */
+export function parseManifestKey(key: string): ManifestPlace | undefined {
+  const match = /^manifests\/([0-9a-f]+)\/(\d{8,12})\.json(\.sig)?$/.exec(key)
+  const series = match ? asSeriesId(match[1] as string) : undefined
+  if (!match || !series) return undefined
+  const seq = Number(match[2])
+  if (seq < 1 || manifestKey(series, seq) !== key.replace(/\.sig$/, '')) return undefined
+  return { series, seq, part: match[3] ? 'signature' : 'manifest' }
+}
+
+/** Backups of one series are numbered from 1; docs/format.md §4 gives the bound. */
+export const lastSeq = 999_999_999_999
+
+export function nextSeq(used: Iterable<number>): number {
+  let highest = 0
+  for (const seq of used) highest = Math.max(highest, seq)
+  if (highest >= lastSeq)
+    throw new Failure('refused', 'cannot number another backup: seq is used up')
+  return highest + 1
+}

@@ -1,0 +1,71 @@
+// The body of a pack thread: one request in, one reply out.
+
+import { createHash } from 'node:crypto'
+import { parentPort } from 'node:worker_threads'
+import { crc32 } from 'node:zlib'
+import { releaseBytes } from '../base/bytes.ts'
+import { compressFrame } from './frame.ts'
+import { openFrames } from './open.ts'
+import { sealObject } from './seal.ts'
+import {
+  type CompressRequest,
+  type Envelope,
+  failureMessage,
+  type PackReplies,
+  type PackRequest,
+} from './worker-protocol.ts'
+
+type Reply = PackReplies[keyof PackReplies]
+
+parentPort?.on('message', (request: Envelope<PackRequest>) => {
+  void answer(request)
+})
+
+async function answer({ id, body }: Envelope<PackRequest>): Promise<void> {
+  try {
+    const reply = await replyTo(body)
+    parentPort?.postMessage({ id, body: reply }, buffersOf(reply))
+  } catch (error) {
+    parentPort?.postMessage({ id, body: failureMessage(error) })
+  }
+}
+
+async function replyTo(request: PackRequest): Promise<Reply> {
+  switch (request.kind) {
+    case 'compress':
+      return { kind: 'compressed', frame: compress(request) }
+    case 'seal':
+      return sealObject(request)
+    case 'hash': {
+      const sha256 = new Uint8Array(createHash('sha256').update(request.bytes).digest())
+      return { kind: 'hashed', bytes: request.bytes, sha256 }
+    }
+    case 'open': {
+      const reply = openFrames(request)
+      releaseBytes(request.sealed)
+      return reply
+    }
+  }
+}
+
+function compress({ raw, compress, level }: CompressRequest) {
+  const rawBytes = raw.length
+  const rawCrc32 = crc32(raw)
+  if (compress === 'none') return { bytes: raw, rawBytes, rawCrc32 }
+  const bytes = compressFrame(raw, level)
+  releaseBytes(raw)
+  return { bytes, rawBytes, rawCrc32 }
+}
+
+function buffersOf(reply: Reply): ArrayBuffer[] {
+  switch (reply.kind) {
+    case 'compressed':
+      return [reply.frame.bytes.buffer]
+    case 'sealed':
+      return [reply.bytes.buffer]
+    case 'hashed':
+      return [reply.bytes.buffer]
+    case 'opened':
+      return [reply.raw.buffer]
+  }
+}

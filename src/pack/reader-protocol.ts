@@ -1,0 +1,37 @@
+/**
+ * What crosses the boundary to the reader thread. It reads a send stream from a pipe with
+ * blocking reads, guards it, and hands it on in frames; credits in a shared counter hold it back.
+ */
+
+import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/guard.ts'
+import type { FailureMessage } from './worker-protocol.ts'
+
+export interface ReaderTask {
+  /** A FIFO that the main thread holds open until 'opened' arrives. */
+  readonly path: string
+  readonly frameSize: number
+  readonly segmentSize: number
+  readonly expect: StreamExpectation
+  readonly skeleton: boolean
+  /** Int32: frames that may still be sent. Negative: stop. */
+  readonly credits: SharedArrayBuffer
+}
+
+export type ReaderMessage =
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'head'; readonly head: StreamHead }
+  | { readonly kind: 'skeleton'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | ReaderFrame
+  | { readonly kind: 'end'; readonly summary: StreamSummary; readonly sha256: string }
+  | { readonly kind: 'stopped' }
+  | FailureMessage
+
+export interface ReaderFrame {
+  readonly kind: 'frame'
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** On the last frame of a whole segment: SHA-256 of the stream from its start to here. */
+  readonly prefixSha256: string | undefined
+}
+
+/** Credits that tell the reader to stop. */
+export const stopCredits = -1_000_000

@@ -1,0 +1,92 @@
+// The body of the reader thread. Blocking reads of whole frames cost a third of what a child's
+// pipe costs through the event loop, and the guard sees every byte before anyone else does.
+
+import { createHash, type Hash } from 'node:crypto'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { parentPort, workerData } from 'node:worker_threads'
+import { StreamGuard } from '../stream/guard.ts'
+import type { ReaderMessage, ReaderTask } from './reader-protocol.ts'
+import { failureMessage } from './worker-protocol.ts'
+
+const task = workerData as ReaderTask
+const credits = new Int32Array(task.credits)
+
+run()
+
+function run(): void {
+  let fd: number | undefined
+  try {
+    fd = openSync(task.path, 'r')
+    send({ kind: 'opened' })
+    readStream(fd)
+  } catch (error) {
+    send(failureMessage(error))
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+function readStream(fd: number): void {
+  const guard = new StreamGuard({
+    expect: task.expect,
+    onHead: head => send({ kind: 'head', head }),
+    ...(task.skeleton && { onSkeleton: sendSkeleton }),
+  })
+  const hash = createHash('sha256')
+  let streamBytes = 0
+  for (;;) {
+    if (!waitForCredit()) return send({ kind: 'stopped' })
+    const frame = readFrame(fd)
+    if (frame.length > 0) {
+      guard.write(frame)
+      hash.update(frame)
+      streamBytes += frame.length
+    }
+    const last = frame.length < task.frameSize
+    if (frame.length > 0) sendFrame(frame, prefixOf(hash, streamBytes % task.segmentSize === 0))
+    if (last) break
+  }
+  // L1: the guard saw END, cleanly, and nothing after it. The exit status is the sender's part.
+  send({ kind: 'end', summary: guard.finish(), sha256: hash.digest('hex') })
+}
+
+function readFrame(fd: number): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(task.frameSize)
+  let filled = 0
+  while (filled < frame.length) {
+    const count = readSync(fd, frame, filled, frame.length - filled, null)
+    if (count === 0) break
+    filled += count
+  }
+  return filled === frame.length ? frame : frame.slice(0, filled)
+}
+
+function prefixOf(hash: Hash, wanted: boolean): string | undefined {
+  return wanted ? hash.copy().digest('hex') : undefined
+}
+
+function waitForCredit(): boolean {
+  for (;;) {
+    const available = Atomics.load(credits, 0)
+    if (available < 0) return false
+    if (available > 0) {
+      Atomics.sub(credits, 0, 1)
+      return true
+    }
+    Atomics.wait(credits, 0, 0)
+  }
+}
+
+function sendFrame(bytes: Uint8Array<ArrayBuffer>, prefixSha256: string | undefined): void {
+  parentPort?.postMessage({ kind: 'frame', bytes, prefixSha256 } satisfies ReaderMessage, [
+    bytes.buffer,
+  ])
+}
+
+function sendSkeleton(piece: Uint8Array): void {
+  send({ kind: 'skeleton', bytes: new Uint8Array(piece) })
+}
+
+function send(message: ReaderMessage): void {
+  parentPort?.postMessage(message)
+}

@@ -1,0 +1,188 @@
+// The main thread's end of the reader thread: a send stream as guarded frames, in order.
+
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { interruption } from '../base/failure.ts'
+import { runProgram } from '../base/process.ts'
+import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/guard.ts'
+import type { ReaderFrame, ReaderMessage, ReaderTask } from './reader-protocol.ts'
+import { stopCredits } from './reader-protocol.ts'
+import { failureOf } from './worker-protocol.ts'
+
+/** Frames that the reader may be ahead of its consumer. */
+const framesAhead = 4
+
+export interface ReaderOptions {
+  readonly frameSize: number
+  readonly segmentSize: number
+  readonly expect: StreamExpectation
+  /** Pieces of the skeleton, in order, between the frames that they come from. */
+  readonly onSkeleton?: (piece: Uint8Array<ArrayBuffer>) => void
+  readonly onHead?: (head: StreamHead) => void
+  readonly signal?: AbortSignal
+}
+
+export interface StreamEnd {
+  readonly summary: StreamSummary
+  readonly sha256: string
+}
+
+/**
+ * Reads one send stream. Use: open(), give `writeFd` to the producer as its standard output and
+ * call producerStarted(), then iterate frames(). The producer must be ended (killed, if need be)
+ * before close() is awaited: a blocking read ends only when the pipe's last writer is gone.
+ */
+export class StreamReader {
+  readonly #worker: Worker
+  readonly #credits: Int32Array<SharedArrayBuffer>
+  readonly #options: ReaderOptions
+  readonly #messages: ReaderMessage[] = []
+  readonly #folder: string
+  readonly #exited: Promise<void>
+  #wake: (() => void) | undefined
+  #died: unknown
+  #writer: FileHandle | undefined
+  #end: StreamEnd | undefined
+
+  static async open(options: ReaderOptions): Promise<StreamReader> {
+    const folder = await mkdtemp(join(tmpdir(), 'btrvault-pipe-'))
+    const path = join(folder, randomBytes(4).toString('hex'))
+    let keeper: FileHandle | undefined
+    try {
+      await runProgram({ program: 'mkfifo', args: ['-m', '600', path] })
+      // Opened for both, a FIFO blocks nobody; it stands in until each end has its own side.
+      keeper = await open(path, constants.O_RDWR)
+      const reader = new StreamReader(folder, path, options)
+      reader.#writer = await open(path, constants.O_WRONLY)
+      await reader.#opened()
+      return reader
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true })
+      throw error
+    } finally {
+      await keeper?.close()
+    }
+  }
+
+  private constructor(folder: string, path: string, options: ReaderOptions) {
+    const { frameSize, segmentSize, expect } = options
+    const credits = new SharedArrayBuffer(4)
+    this.#folder = folder
+    this.#options = options
+    this.#credits = new Int32Array(credits)
+    const skeleton = options.onSkeleton !== undefined
+    const task: ReaderTask = { path, frameSize, segmentSize, expect, skeleton, credits }
+    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.#worker = new Worker(new URL(`./reader-worker.${ending}`, import.meta.url), {
+      workerData: task,
+    })
+    this.#worker.on('message', (message: ReaderMessage) => this.#receive(message))
+    this.#worker.on('error', error => this.#die(error))
+    this.#exited = new Promise(resolve => {
+      this.#worker.on('exit', () => {
+        this.#die(new Error('the reader thread ended early'))
+        resolve()
+      })
+    })
+    this.#grant(framesAhead)
+  }
+
+  /** The pipe's write end, for the producer. */
+  get writeFd(): number {
+    if (this.#writer === undefined) throw new Error('the write end was closed')
+    return this.#writer.fd
+  }
+
+  /** Closes our copy of the write end: from now on the pipe ends when the producer does. */
+  async producerStarted(): Promise<void> {
+    await this.#writer?.close()
+    this.#writer = undefined
+  }
+
+  /** Ends normally only after a clean END (L1); then `end` is there. */
+  async *frames(): AsyncGenerator<ReaderFrame, void, undefined> {
+    for (;;) {
+      const message = await this.#next()
+      switch (message.kind) {
+        case 'frame':
+          this.#grant(1)
+          yield message
+          break
+        case 'head':
+          this.#options.onHead?.(message.head)
+          break
+        case 'skeleton':
+          this.#options.onSkeleton?.(message.bytes)
+          break
+        case 'end':
+          this.#end = message
+          return
+        case 'failed':
+          throw failureOf(message)
+        case 'stopped':
+          throw new Error('the reader was stopped')
+        case 'opened':
+          break
+      }
+    }
+  }
+
+  get end(): StreamEnd {
+    if (this.#end === undefined) throw new Error('the stream has not ended')
+    return this.#end
+  }
+
+  async close(): Promise<void> {
+    await this.producerStarted()
+    Atomics.store(this.#credits, 0, stopCredits)
+    Atomics.notify(this.#credits, 0)
+    await this.#exited
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #opened(): Promise<void> {
+    const message = await this.#next()
+    if (message.kind === 'failed') throw failureOf(message)
+  }
+
+  #grant(count: number): void {
+    Atomics.add(this.#credits, 0, count)
+    Atomics.notify(this.#credits, 0)
+  }
+
+  async #next(): Promise<ReaderMessage> {
+    const { signal } = this.#options
+    for (;;) {
+      const message = this.#messages.shift()
+      if (message !== undefined) return message
+      if (this.#died !== undefined) throw this.#died
+      if (signal?.aborted) throw interruption(signal)
+      await this.#news(signal)
+    }
+  }
+
+  async #news(signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>(resolve => {
+      const wake = () => {
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      this.#wake = wake
+      signal?.addEventListener('abort', wake, { once: true })
+    })
+  }
+
+  #receive(message: ReaderMessage): void {
+    this.#messages.push(message)
+    this.#wake?.()
+  }
+
+  #die(error: unknown): void {
+    this.#died ??= error
+    this.#wake?.()
+  }
+}

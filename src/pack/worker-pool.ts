@@ -1,0 +1,112 @@
+// The pack threads: jobs in, replies out, back-pressure, and no waiter left when a thread dies.
+
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { Envelope, FailureMessage, PackReplies, PackRequest } from './worker-protocol.ts'
+import { failureOf } from './worker-protocol.ts'
+
+interface Job {
+  readonly request: PackRequest
+  readonly transfer: ArrayBuffer[]
+  readonly resolve: (reply: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Thread {
+  readonly worker: Worker
+  job: { readonly id: number; readonly job: Job } | undefined
+}
+
+/** Threads for packing: one a core up to four; the kernel's send needs a core of its own. */
+export function defaultThreadCount(): number {
+  return Math.min(4, Math.max(1, availableParallelism()))
+}
+
+export class WorkerPool {
+  readonly #threads: Thread[]
+  readonly #queue: Job[] = []
+  #nextId = 1
+  #broken: unknown
+
+  constructor(threadCount = defaultThreadCount()) {
+    this.#threads = Array.from({ length: threadCount }, () => this.#start())
+  }
+
+  get threadCount(): number {
+    return this.#threads.length
+  }
+
+  /**
+   * Runs one job on the next free thread. The buffers in `transfer` are moved: the caller can't
+   * use them any more. Jobs of kind 'seal' overtake the rest: they free the most memory.
+   */
+  async run<R extends PackRequest>(
+    request: R,
+    transfer: readonly Uint8Array<ArrayBuffer>[],
+  ): Promise<PackReplies[R['kind']]> {
+    if (this.#broken !== undefined) throw this.#broken
+    return new Promise((resolve, reject) => {
+      const buffers = [...new Set(transfer.map(bytes => bytes.buffer))]
+      const job = { request, transfer: buffers, resolve: resolve as Job['resolve'], reject }
+      if (request.kind === 'seal') this.#queue.unshift(job)
+      else this.#queue.push(job)
+      this.#dispatch()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#fail(new Error('the pack threads were closed'))
+    await Promise.all(this.#threads.map(thread => thread.worker.terminate()))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #start(): Thread {
+    // The bundle holds the thread's file as .js beside this one, a checkout as .ts.
+    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    const worker = new Worker(new URL(`./pack-worker.${ending}`, import.meta.url))
+    const thread: Thread = { worker, job: undefined }
+    worker.on('message', (envelope: Envelope<PackReplies[keyof PackReplies] | FailureMessage>) => {
+      this.#settle(thread, envelope)
+    })
+    worker.on('error', error => this.#fail(error))
+    worker.on('exit', status => this.#fail(new Error(`a pack thread ended with status ${status}`)))
+    worker.unref()
+    return thread
+  }
+
+  #dispatch(): void {
+    for (const thread of this.#threads) {
+      if (thread.job !== undefined) continue
+      const job = this.#queue.shift()
+      if (job === undefined) return
+      const id = this.#nextId++
+      thread.job = { id, job }
+      thread.worker.ref()
+      thread.worker.postMessage({ id, body: job.request }, job.transfer)
+    }
+  }
+
+  #settle(thread: Thread, envelope: Envelope<{ readonly kind: string }>): void {
+    const running = thread.job
+    if (running === undefined || running.id !== envelope.id) return
+    thread.job = undefined
+    thread.worker.unref()
+    const body = envelope.body
+    if (body.kind === 'failed') running.job.reject(failureOf(body as FailureMessage))
+    else running.job.resolve(body as never)
+    this.#dispatch()
+  }
+
+  #fail(error: unknown): void {
+    this.#broken ??= error
+    const waiting = [
+      ...this.#threads.flatMap(({ job }) => job?.job ?? []),
+      ...this.#queue.splice(0),
+    ]
+    for (const thread of this.#threads) thread.job = undefined
+    for (const job of waiting) job.reject(this.#broken)
+  }
+}
