@@ -34,3 +34,15 @@ export interface NestedSubvolume {
   /** Relative to the upper subvolume; bytes that are not UTF-8 are shown as U+FFFD. */
   readonly path: string
 }
+
+/** What stands for a sent snapshot on a filesystem that a stream built on it is to be received on. */
+export interface ReceivedMatches {
+  /** Read-only and reachable through the mount that was asked about; oldest first. */
+  readonly usable: readonly Subvolume[]
+  /**
+   * Ids of others with the same identity: writable, or outside what is mounted there. `btrfs
+   * receive` takes the first that the filesystem knows of, so one of these can make it fail, or
+   * build on altered files.
+   */
+  readonly inTheWay: readonly number[]
+}
