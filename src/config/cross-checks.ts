@@ -1,0 +1,243 @@
+// What no single place shows: references, clashes, and options that contradict each other. Reads the
+// plain values, whose shape is not certain yet, so that these problems are found beside all others.
+
+import type { ConfigProblem } from './config.ts'
+import { didYouMean } from './nearest.ts'
+import { nameOf, problem } from './problems.ts'
+import { namePattern } from './schema.ts'
+import { isPostQuantum, parseAbsolutePath, parseEndpoint } from './values.ts'
+import type { YamlSource } from './yaml-source.ts'
+
+type Section = Readonly<Record<string, unknown>>
+
+export function crossProblems(source: YamlSource): ConfigProblem[] {
+  const file = sectionOf(source.value)
+  const remotes = Object.entries(sectionOf(file['remotes']))
+  return [
+    ...nameProblems(file, source),
+    ...referenceProblems(file, source),
+    ...sourceClashes(file, source),
+    ...remoteClashes(file, source),
+    ...recipientProblems(file, source),
+    ...remotes
+      .filter(([, remote]) => isSection(remote))
+      .flatMap(([name, remote]) => remoteProblems(name, sectionOf(remote), source)),
+  ]
+}
+
+function nameProblems(file: Section, source: YamlSource): ConfigProblem[] {
+  const found: ConfigProblem[] = []
+  for (const kind of ['sources', 'remotes']) {
+    const names = Object.keys(sectionOf(file[kind]))
+    if (names.length === 0 && isSection(file[kind])) {
+      const instead =
+        kind === 'sources' ? 'at least one source, or leave the line out' : 'at least one remote'
+      found.push(problem([kind], `is empty; write ${instead}`, source))
+    }
+    for (const [index, name] of names.entries()) {
+      const at = source.keyAt([kind, name])
+      if (!namePattern.test(name)) {
+        found.push({
+          ...at,
+          text: `a name in ${kind} has characters that it cannot have, or too many; write up to 64 letters, digits, _, - and ., with a letter or digit first`,
+        })
+      }
+      const twin = names.slice(0, index).find(other => other.toLowerCase() === name.toLowerCase())
+      if (twin !== undefined) {
+        found.push({
+          ...at,
+          text: `${kind}.${name} and ${kind}.${twin} differ only in capitals; write names that nobody mixes up`,
+        })
+      }
+    }
+  }
+  return found
+}
+
+function referenceProblems(file: Section, source: YamlSource): ConfigProblem[] {
+  const known = Object.keys(sectionOf(file['remotes']))
+  return Object.entries(sectionOf(file['sources'])).flatMap(([name, entry]) => {
+    const rules = sectionOf(entry)['remotes']
+    const names = Object.keys(sectionOf(rules))
+    if (names.length === 0 && isSection(rules)) {
+      return [
+        problem(
+          ['sources', name, 'remotes'],
+          'is empty; write at least one remote, such as { aws: {} }',
+          source,
+        ),
+      ]
+    }
+    return names
+      .filter(remote => !known.includes(remote))
+      .map(remote => ({
+        ...source.keyAt(['sources', name, 'remotes', remote]),
+        text: `sources.${name} names the remote ${remote}, which is not defined${didYouMean(remote, known)}; write ${known.length === 0 ? 'a section remotes: that has it' : `one of ${known.join(', ')}, or add it to remotes:`}`,
+      }))
+  })
+}
+
+function sourceClashes(file: Section, source: YamlSource): ConfigProblem[] {
+  const found: ConfigProblem[] = []
+  const paths = new Map<string, string>()
+  const folders = new Map<string, string>()
+  for (const [name, entry] of Object.entries(sectionOf(file['sources']))) {
+    const path = pathOf(sectionOf(entry)['path'])
+    const folder = pathOf(sectionOf(entry)['snapshots'])
+    const samePath = path === undefined ? undefined : paths.get(path)
+    const sameFolder = folder === undefined ? undefined : folders.get(folder)
+    if (samePath !== undefined) {
+      found.push(
+        problem(
+          ['sources', name, 'path'],
+          `is also the path of sources.${samePath}; write one source with both remotes`,
+          source,
+        ),
+      )
+    }
+    if (sameFolder !== undefined) {
+      found.push(
+        problem(
+          ['sources', name, 'snapshots'],
+          `is also the folder of sources.${sameFolder}; write a folder for each source`,
+          source,
+        ),
+      )
+    }
+    if (path !== undefined && path === folder) {
+      found.push(
+        problem(
+          ['sources', name, 'snapshots'],
+          'is the source itself; write another folder on the same btrfs, such as /.snapshots/NAME',
+          source,
+        ),
+      )
+    }
+    if (path !== undefined) paths.set(path, samePath ?? name)
+    if (folder !== undefined) folders.set(folder, sameFolder ?? name)
+  }
+  return found
+}
+
+/** Two names for one place would each take the other's objects for its own. */
+function remoteClashes(file: Section, source: YamlSource): ConfigProblem[] {
+  const found: ConfigProblem[] = []
+  const places = new Map<string, string>()
+  for (const [name, entry] of Object.entries(sectionOf(file['remotes']))) {
+    const place = placeOf(sectionOf(entry))
+    if (place === undefined) continue
+    const same = places.get(place)
+    if (same !== undefined) {
+      found.push({
+        ...source.keyAt(['remotes', name]),
+        text: `remotes.${name} is the same place as remotes.${same}; write another prefix or path, or one remote`,
+      })
+    }
+    places.set(place, same ?? name)
+  }
+  return found
+}
+
+function placeOf(remote: Section): string | undefined {
+  const { bucket, prefix, endpoint } = sectionOf(remote['s3'])
+  if (typeof bucket === 'string') {
+    const server = typeof endpoint === 'string' ? parseEndpoint(endpoint) : undefined
+    const origin = server && 'value' in server ? server.value : ''
+    return JSON.stringify(['s3', origin, bucket, typeof prefix === 'string' ? prefix : ''])
+  }
+  const path = pathOf(sectionOf(remote['directory'])['path'])
+  return path === undefined ? undefined : JSON.stringify(['directory', path])
+}
+
+function recipientProblems(file: Section, source: YamlSource): ConfigProblem[] {
+  const given = sectionOf(file['keys'])['recipients']
+  const recipients = Array.isArray(given) ? given : []
+  const remotes = Object.entries(sectionOf(file['remotes']))
+  const encrypting = remotes.find(([, remote]) => sectionOf(remote)['encrypt'] !== 'none')
+  if (recipients.length === 0) {
+    // An empty list would be taken for "given" by a reader, so it is refused in any case.
+    if (!Array.isArray(given) && (given !== undefined || !encrypting)) return []
+    const why = encrypting ? `, so that nobody could read what remotes.${encrypting[0]} keeps` : ''
+    const at = given === undefined ? source.keyAt(['keys']) : source.valueAt(['keys', 'recipients'])
+    const what = given === undefined ? 'keys.recipients is missing' : 'keys.recipients is empty'
+    return [
+      { ...at, text: `${what}${why}; write recipients: [age1…] (\`btrvault keygen\` makes one)` },
+    ]
+  }
+  const found: ConfigProblem[] = []
+  const texts = recipients.map(one => (typeof one === 'string' ? one.trim() : undefined))
+  for (const [index, text] of texts.entries()) {
+    if (text === undefined) continue
+    if (texts.indexOf(text) < index) {
+      found.push(
+        problem(
+          ['keys', 'recipients', index],
+          'is the same key as one before it; write each once',
+          source,
+        ),
+      )
+    }
+  }
+  const hybrid = texts.findIndex(text => text !== undefined && isPostQuantum(text))
+  const classical = texts.findIndex(text => text !== undefined && !isPostQuantum(text))
+  if (hybrid >= 0 && classical >= 0) {
+    found.push(
+      problem(
+        ['keys', 'recipients', Math.max(hybrid, classical)],
+        'mixes post-quantum and classical recipients, which age refuses; write only age1pq1… keys, or none of them',
+        source,
+      ),
+    )
+  }
+  return found
+}
+
+function remoteProblems(name: string, remote: Section, source: YamlSource): ConfigProblem[] {
+  const found: ConfigProblem[] = []
+  const at = ['remotes', name]
+  const kinds = ['s3', 'directory', 'swift', 'btrfs'].filter(kind => Object.hasOwn(remote, kind))
+  const where = source.keyAt(at)
+  const instead = 'write s3: { bucket: … } or directory: { path: … }'
+  if (kinds.length === 0) {
+    found.push({ ...where, text: `${nameOf(at)} does not say where it is; ${instead}` })
+  }
+  if (kinds.length > 1) {
+    found.push({
+      ...where,
+      text: `${nameOf(at)} is ${kinds.join(' and ')} at once; write one of them, and another remote for the other`,
+    })
+  }
+  if (Object.hasOwn(remote, 'storage_class') && !Object.hasOwn(remote, 's3') && kinds.length > 0) {
+    found.push({
+      ...source.keyAt([...at, 'storage_class']),
+      text: `${nameOf([...at, 'storage_class'])} is only for s3; write no such line`,
+    })
+  }
+  if (remote['compress'] === 'none' && Object.hasOwn(remote, 'level')) {
+    found.push({
+      ...source.keyAt([...at, 'level']),
+      text: `${nameOf([...at, 'level'])} has no meaning with compress: none; write one of the two`,
+    })
+  }
+  const s3 = sectionOf(remote['s3'])
+  if (Object.hasOwn(s3, 'kms_key') && s3['sse'] !== 'aws:kms') {
+    found.push({
+      ...source.keyAt([...at, 's3', 'kms_key']),
+      text: `${nameOf([...at, 's3', 'kms_key'])} has no meaning without sse: aws:kms; write both or none`,
+    })
+  }
+  return found
+}
+
+function pathOf(value: unknown): string | undefined {
+  const parsed = typeof value === 'string' ? parseAbsolutePath(value) : undefined
+  return parsed && 'value' in parsed ? parsed.value : undefined
+}
+
+function isSection(value: unknown): value is Section {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function sectionOf(value: unknown): Section {
+  return isSection(value) ? value : {}
+}

@@ -1,0 +1,307 @@
+// The one table of options. From it come the descriptions in the JSON Schema, the words "write …
+// instead" of every problem, and docs/configuration.md. test/config holds it against the schema.
+
+export interface OptionDoc {
+  /** What kind of value, for the reference. */
+  readonly type: string
+  /** As written; `required` when it must be given; absent when nothing is a meaning of its own. */
+  readonly default?: string
+  /** Completes "write …" in a problem. */
+  readonly write: string
+  /** The same for one entry of a list. */
+  readonly each?: string
+  /** Sentences for the reference and for editors. */
+  readonly doc: string
+}
+
+/** `*` stands for a name that the user chose. */
+export const optionDocs = {
+  timezone: {
+    type: 'time zone',
+    default: '`UTC`',
+    write: 'an IANA name, such as Europe/Paris or UTC',
+    doc: 'The zone in which days, weeks and months begin, for keep rules and for the times that are shown. It is fixed here, and not taken from the machine, so that moving the machine does not move its backups.',
+  },
+  state: {
+    type: 'absolute path',
+    default: '`/var/lib/btrvault`',
+    write: 'an absolute path, such as /var/lib/btrvault',
+    doc: 'Folder for the cache, the journal of interrupted runs and what was found out about each remote. It may be deleted at any time: an interrupted upload then starts again, nothing else is lost.',
+  },
+  keys: {
+    type: 'section',
+    write: 'a section with recipients:, such as keys: { recipients: [age1…] }',
+    doc: 'Who can read backups, and who signs them.',
+  },
+  'keys.recipients': {
+    type: 'list of public keys',
+    default: 'required, unless every remote has `encrypt: none`',
+    write: 'a list of public keys, such as [age1…]; `btrvault keygen` makes one',
+    each: 'a public key, such as age1… or ssh-ed25519 …; `btrvault keygen` makes one',
+    doc: 'Everyone who can decrypt: age recipients (`age1pq1…`, `age1…`), SSH public keys (`ssh-ed25519 …`, `ssh-rsa …`) or RSA public keys in PEM form. Post-quantum (`age1pq1…`) and classical recipients cannot be mixed, because the weaker one would undo what the stronger one promises. Only public keys stand here: the identity that decrypts belongs on another machine.',
+  },
+  'keys.signing_key': {
+    type: 'absolute path',
+    default: '`/etc/btrvault/signing_key`',
+    write: 'the absolute path of a file, such as /etc/btrvault/signing_key',
+    doc: 'File with the Ed25519 key (OpenSSH format, no passphrase) that signs manifests. `btrvault init` makes it.',
+  },
+  'keys.allowed_signers': {
+    type: 'absolute path',
+    default: '`allowed_signers` in the folder of the signing key',
+    write: 'the absolute path of a file, such as /etc/btrvault/allowed_signers',
+    doc: "File with the public keys whose signatures are believed, in the format of OpenSSH's `allowed_signers`. It is never taken from a remote. `btrvault init` makes it.",
+  },
+  sources: {
+    type: 'section',
+    write: 'one entry a subvolume, such as sources: { home: { path: /home, … } }',
+    doc: 'The subvolumes to back up, each under a name of your choice. A machine that only restores needs none.',
+  },
+  'sources.*': {
+    type: 'section',
+    write: 'a section with path:, snapshots: and remotes:',
+    doc: 'A subvolume to back up. The name (letters, digits, `_`, `-`, `.`) stands for it on the command line and never leaves the machine unencrypted.',
+  },
+  'sources.*.path': {
+    type: 'absolute path',
+    default: 'required',
+    write: 'the absolute path of a subvolume, such as /home',
+    doc: 'Where the subvolume is mounted or lies.',
+  },
+  'sources.*.snapshots': {
+    type: 'absolute path',
+    default: 'required',
+    write: 'the absolute path of a folder on the same btrfs, such as /.snapshots/home',
+    doc: 'Folder on the same filesystem for the read-only snapshots that backups are made from. Only snapshots made by this program are ever deleted from it.',
+  },
+  'sources.*.nested': {
+    type: '`refuse`, `ignore`, or a list of paths',
+    default: '`refuse`',
+    write: 'refuse, ignore, or a list of paths inside the source, such as [var/lib/docker]',
+    each: 'a path inside the source, such as var/lib/docker',
+    doc: 'Subvolumes inside the source are in no backup of it: to btrfs they are empty folders there. `refuse` stops a backup when there are any; a list names those that may be missing and refuses all others; `ignore` accepts whatever turns up. Back up a nested subvolume by making it a source of its own.',
+  },
+  'sources.*.remotes': {
+    type: 'section',
+    default: 'required',
+    write: 'the remotes to back up to, such as remotes: { aws: {} }',
+    doc: 'Where this source goes: names from `remotes`, each with its own rules (or `{}`).',
+  },
+  'sources.*.remotes.*': {
+    type: 'section',
+    write: '{} or rules, such as { keep: 1y 3m 30d 24h }',
+    doc: 'Rules for this source on this remote.',
+  },
+  'sources.*.remotes.*.keep': {
+    type: 'keep rule',
+    write: 'a number and a unit for each span, such as 1y 3m 30d 24h, or last 10, or *',
+    doc: 'How many backups to keep for each span of time: `y` years, `q` quarters, `m` months, `w` weeks, `d` days, `h` hours, `M` minutes, `s` seconds; `last 10` for a number of backups; `*` for no limit. **In this version the rule is checked and kept, and has no effect yet:** every run that finds changes makes one backup, and nothing is ever deleted.',
+  },
+  'sources.*.remotes.*.shape': {
+    type: '`tree`, `chain` or `epoch`',
+    write: 'tree, chain or epoch',
+    doc: 'Which earlier backup a new one is a difference from. **In this version it is checked and kept, and has no effect yet:** each backup is a difference from the last one committed, and the first is full.',
+  },
+  remotes: {
+    type: 'section',
+    default: 'required',
+    write:
+      'at least one remote, such as remotes: { nas: { directory: { path: /mnt/nas/backups } } }',
+    doc: 'The places that keep backups, each under a name of your choice.',
+  },
+  'remotes.*': {
+    type: 'section',
+    write: 'a section with s3: or directory:',
+    doc: 'A place that keeps backups: exactly one of `s3` and `directory`, and how backups are written to it.',
+  },
+  'remotes.*.s3': {
+    type: 'section',
+    write: 'a section with bucket:, such as s3: { bucket: my-backups, region: eu-west-3 }',
+    doc: 'A bucket of Amazon S3 or of a server that speaks its protocol. Credentials do not stand in this file: they come from `access_key_file`, from `profile`, from the environment (`AWS_ACCESS_KEY_ID`, …) or from the machine (instance, container or web identity), in this order.',
+  },
+  'remotes.*.s3.bucket': {
+    type: 'text',
+    default: 'required',
+    write: 'the name of a bucket, such as my-backups',
+    doc: 'The bucket. It must exist already.',
+  },
+  'remotes.*.s3.prefix': {
+    type: 'text',
+    default: 'none: the top of the bucket',
+    write: 'a prefix without a slash at either end, such as host-01',
+    doc: 'What every key begins with, so that several machines can share a bucket.',
+  },
+  'remotes.*.s3.region': {
+    type: 'text',
+    default: 'from profile or environment',
+    write: 'a region, such as eu-west-3',
+    doc: 'Region of the bucket.',
+  },
+  'remotes.*.s3.endpoint': {
+    type: 'URL',
+    default: "Amazon's, by region",
+    write: 'a URL without credentials, such as https://s3.example.org',
+    doc: 'The server, when it is not Amazon.',
+  },
+  'remotes.*.s3.profile': {
+    type: 'text',
+    write: 'the name of a profile in ~/.aws/config, such as backup',
+    doc: 'Profile of the AWS configuration and credentials files.',
+  },
+  'remotes.*.s3.access_key_file': {
+    type: 'absolute path',
+    write: 'the absolute path of a file, such as /etc/btrvault/aws.credentials',
+    doc: 'File in the format of `~/.aws/credentials` that holds the access key; with `profile`, that section of it, else `default`. Readable by root only.',
+  },
+  'remotes.*.s3.path_style': {
+    type: '`true` or `false`',
+    default: '`false`; `true` when `endpoint` is given',
+    write: 'true or false',
+    doc: 'Whether the bucket is part of the path (`https://server/bucket/key`) instead of the host name.',
+  },
+  'remotes.*.s3.ca_file': {
+    type: 'absolute path',
+    write: 'the absolute path of a PEM file, such as /etc/ssl/certs/nas.pem',
+    doc: 'Certificates to trust besides the built-in ones, for a server with a certificate of its own.',
+  },
+  'remotes.*.s3.sse': {
+    type: '`AES256` or `aws:kms`',
+    default: 'what the bucket does by itself',
+    write: 'AES256 or aws:kms',
+    doc: 'Server-side encryption to ask for, on top of our own.',
+  },
+  'remotes.*.s3.kms_key': {
+    type: 'text',
+    write: 'the id, alias or ARN of a KMS key, together with sse: aws:kms',
+    doc: 'KMS key for `sse: aws:kms`.',
+  },
+  'remotes.*.s3.checksums': {
+    type: '`crc32` or `none`',
+    default: '`crc32`; `none` when `endpoint` is given',
+    write: 'crc32 or none',
+    doc: 'Checksum header that the server is asked to check on arrival. Several servers other than Amazon refuse it.',
+  },
+  'remotes.*.s3.payload': {
+    type: '`sha256` or `unsigned`',
+    default: '`sha256`',
+    write: 'sha256 or unsigned',
+    doc: "Whether each request's signature covers the object's bytes.",
+  },
+  'remotes.*.s3.connections': {
+    type: 'number from 1 to 64',
+    default: '`8`',
+    write: 'a whole number from 1 to 64',
+    doc: 'Connections at most. Fewer are used by themselves when the server says that it is busy.',
+  },
+  'remotes.*.directory': {
+    type: 'section',
+    write: 'a section with path:, such as directory: { path: /mnt/nas/backups }',
+    doc: 'A directory: another disk, or a mounted network share.',
+  },
+  'remotes.*.directory.path': {
+    type: 'absolute path',
+    default: 'required',
+    write: 'an absolute path, such as /mnt/nas/backups',
+    doc: 'The directory. `btrvault init` leaves an identity file in it, and later runs refuse a directory without that file: it is what tells a disk that is not mounted from an empty one.',
+  },
+  'remotes.*.storage_class': {
+    type: 'section',
+    write:
+      'a section with segments: and metadata:, such as { segments: DEEP_ARCHIVE, metadata: STANDARD }',
+    doc: 'S3 storage classes by kind of object. Only with `s3`.',
+  },
+  'remotes.*.storage_class.segments': {
+    type: 'text',
+    default: "the bucket's own",
+    write: 'a storage class in capitals, such as STANDARD_IA, GLACIER_IR or DEEP_ARCHIVE',
+    doc: 'Class of segments, which are nearly all of the bytes and are read only to restore.',
+  },
+  'remotes.*.storage_class.metadata': {
+    type: 'text',
+    default: "the bucket's own",
+    write: 'a storage class that can be read at once, such as STANDARD or GLACIER_IR',
+    doc: 'Class of manifests and indexes, which every run reads: no class that must be thawed first.',
+  },
+  'remotes.*.encrypt': {
+    type: '`age` or `none`',
+    default: '`age`',
+    write: 'age, or none to store plaintext',
+    doc: 'Whether segments and indexes are encrypted. `none` means that whoever reads the place reads your files; it is marked wherever the remote is shown.',
+  },
+  'remotes.*.compress': {
+    type: '`zstd` or `none`',
+    default: '`zstd`',
+    write: 'zstd or none',
+    doc: 'Compression of frames.',
+  },
+  'remotes.*.level': {
+    type: 'number from 1 to 19',
+    default: '`1`',
+    write: 'a whole number from 1 to 19',
+    doc: 'zstd level: higher is smaller and slower.',
+  },
+  'remotes.*.segment_size': {
+    type: 'size from 16MiB to 4GiB',
+    default: '`64MiB`',
+    write: 'a size from 16MiB to 4GiB, such as 64MiB',
+    doc: 'Raw bytes of the send stream in one object. Larger means fewer requests and more memory: several segments are held at a time.',
+  },
+  'remotes.*.limit': {
+    type: 'rate, or section',
+    default: 'none',
+    write: 'a rate with its unit, such as 10MiB/s, or { up: 10MiB/s, down: 50MiB/s }',
+    doc: 'Bytes a second on the wire: one rate for both directions, or `up` and `down`.',
+  },
+  'remotes.*.limit.up': {
+    type: 'rate',
+    default: 'none',
+    write: 'a rate with its unit, such as 10MiB/s',
+    doc: 'Bytes a second to the remote.',
+  },
+  'remotes.*.limit.down': {
+    type: 'rate',
+    default: 'none',
+    write: 'a rate with its unit, such as 50MiB/s',
+    doc: 'Bytes a second from the remote.',
+  },
+  'remotes.*.retry': {
+    type: 'section',
+    write: 'a section with deadline:, such as { deadline: 15min }',
+    doc: 'Patience with a remote that is busy or away.',
+  },
+  'remotes.*.retry.deadline': {
+    type: 'duration',
+    default: '`15min`',
+    write: 'a duration with its unit, such as 90s, 15min or 2h',
+    doc: 'How long one call is tried again before the run gives up. What is stored by then is kept, and the next run goes on from there.',
+  },
+} as const satisfies Record<string, OptionDoc>
+
+export type OptionPath = keyof typeof optionDocs
+
+/** The row for a place in a configuration, such as `['sources', 'home', 'path']`, or undefined. */
+export function findOptionDoc(path: readonly PropertyKey[]): OptionDoc | undefined {
+  const rows: Readonly<Record<string, OptionDoc>> = optionDocs
+  const pattern = path.flatMap((name, index) => {
+    if (typeof name === 'number') return []
+    return [isChosenName(path, index) ? '*' : String(name)]
+  })
+  const key = pattern.join('.')
+  return Object.hasOwn(rows, key) ? rows[key] : undefined
+}
+
+/** The options that may stand directly under a place. */
+export function optionNamesUnder(path: readonly PropertyKey[]): string[] {
+  const prefix = path.map((name, index) => (isChosenName(path, index) ? '*' : String(name)))
+  return Object.keys(optionDocs)
+    .map(key => key.split('.'))
+    .filter(parts => parts.length === prefix.length + 1)
+    .filter(parts => prefix.every((part, index) => parts[index] === part))
+    .map(parts => parts.at(-1) as string)
+    .filter(name => name !== '*')
+}
+
+function isChosenName(path: readonly PropertyKey[], index: number): boolean {
+  if (index === 1) return path[0] === 'sources' || path[0] === 'remotes'
+  return index === 3 && path[0] === 'sources' && path[2] === 'remotes'
+}
