@@ -9,8 +9,8 @@ import { Failure, interruption, messageOf, systemCodeOf, throwIfAborted } from '
 const complaintTailBytes = 8 * 1024
 const defaultMaxOutputBytes = 64 * 1024 * 1024
 const defaultKillGraceMs = 5_000
-/** How long a program's pipes may stay open after its end; a child of its own may hold them. */
-const pipesGraceMs = 500
+/** How long stderr may stay open after a program's end; a child of its own may hold it. */
+const complaintGraceMs = 500
 
 export interface ProgramCall {
   readonly program: string
@@ -117,7 +117,8 @@ async function settle(child: ChildProcess, call: StartCall): Promise<ProgramOutc
   const stopKilling = killOnAbort(child, call)
   try {
     const { status, by } = await ended(child, call.program)
-    await Promise.race([pipesClosed(child, call), delay(pipesGraceMs, undefined, { ref: false })])
+    await outputRead(child, call)
+    await Promise.race([closed(child.stderr), delay(complaintGraceMs, undefined, { ref: false })])
     if (call.signal?.aborted) throw interruption(call.signal)
     const stderr = complaint()
     if (by === null) return { kind: 'exited', status: status ?? -1, stderr }
@@ -140,11 +141,18 @@ function ended(
   })
 }
 
-/** The pipes that we read ourselves; a pipe that the caller reads must not hold up `done`. */
-async function pipesClosed(child: ChildProcess, call: StartCall): Promise<void> {
-  const collected = call.stdout === 'pipe' && (child.stdout?.listenerCount('data') ?? 0) > 0
-  const streams = collected ? [child.stderr, child.stdout] : [child.stderr]
-  await Promise.all(streams.map(closed))
+/**
+ * Output that we collect must be whole, however late it is read (L9); a pipe that the caller reads
+ * must not hold up `done`.
+ */
+async function outputRead(child: ChildProcess, call: StartCall): Promise<void> {
+  const { stdout } = child
+  if (stdout === null || stdout.listenerCount('data') === 0) return
+  const giveUp = () => stdout.destroy()
+  if (call.signal?.aborted) giveUp()
+  call.signal?.addEventListener('abort', giveUp, { once: true })
+  await closed(stdout)
+  call.signal?.removeEventListener('abort', giveUp)
 }
 
 async function closed(stream: Readable | null): Promise<void> {

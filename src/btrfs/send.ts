@@ -80,6 +80,7 @@ function sendFailure(call: SendCall, outcome: ProgramOutcome): Failure {
 
 function reasonOf(outcome: ProgramOutcome): { why: string; hint?: string | undefined } {
   if (outcome.kind === 'killed') return { why: `btrfs send was killed by ${outcome.by}` }
+  if (/unable to resolve/.test(outcome.stderr)) return { why: 'it does not exist' }
   if (/is not read-only/.test(outcome.stderr)) {
     return { why: 'it or its parent is not read-only', hint: 'only read-only snapshots are sent' }
   }
