@@ -71,7 +71,9 @@ export function describeRemote(remote: RemoteAddress): string {
 export function parseRemoteUrl(text: string): RemoteAddress {
   if (text.startsWith('/')) return { kind: 'directory', path: withoutTrailingSlash(text) }
   const url = URL.parse(text)
-  if (url === null) throw notRemote(text, 'it is neither a URL nor an absolute path')
+  if (url === null) {
+    throw notRemote(withoutUserinfo(text), 'it is neither a URL nor an absolute path')
+  }
   if (url.protocol === 'file:') return parseFileUrl(url)
   if (url.protocol === 's3:') return parseS3Url(url)
   throw notRemote(shown(url), `"${url.protocol}//" is not known`)
@@ -158,6 +160,10 @@ function decode(path: string): string {
 }
 
 // What may be printed: a password pasted into the URL must not come back out (L10).
+function withoutUserinfo(text: string): string {
+  return text.replace(/\/\/.*@/, '//…@').replace(/\?.*$/s, '')
+}
+
 function shown(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`
 }
