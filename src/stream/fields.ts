@@ -1,6 +1,7 @@
 // Where the attributes of one command lie in memory. One object is used for every command of a
 // stream: a big stream has millions of commands, and none of them should cost an allocation.
 
+import { asBuffer } from '../base/bytes.ts'
 import { type Uuid, uuidFromBytes } from '../model/ids.ts'
 import {
   type AttributeId,
