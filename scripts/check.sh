@@ -1,5 +1,5 @@
 #!/bin/sh
-# The fast checks: types, lint, format, unused code. With --write it puts the format right instead.
+# The fast checks: types, lint, format, unused code, generated pages. With --write it puts the format right instead.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh check
@@ -20,6 +20,7 @@ step types tsc -p .
 step lint oxlint --type-aware --deny-warnings --quiet
 step format biome check
 step unused knip --no-progress
+step docs node scripts/generate-docs.ts --check
 if [ -n "$failed" ]; then
   echo "check: failed:$failed" >&2
   exit 1
