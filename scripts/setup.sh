@@ -96,6 +96,8 @@ install_modules() {
   say 'installing npm packages, Node 26 among them'
   twice 600 npm ci --ignore-scripts --include=dev --include=optional --no-audit --no-fund --loglevel=error ||
     give_up 'cannot install the npm packages: npm ci failed twice'
+  # A shell remembers where it found the older Node.
+  hash -r
   modules_current ||
     give_up "no Node 26 came with the npm packages ($(uname -sm)): put one on your PATH"
 }
