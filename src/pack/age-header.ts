@@ -12,7 +12,7 @@ import { stanzaMakerOf } from './ssh-recipients.ts'
 /** A longer header is refused: 32 recipients of any kind fit, and a scan of garbage ends soon. */
 export const maxAgeHeaderBytes = 65_536
 
-const versionLine = 'age-encryption.org/v1\n'
+const versionLine = 'age-encryption.org/v1'
 const nonceAndTagBytes = 32
 const lineFeed = 10
 
@@ -49,16 +49,20 @@ export async function makeAgeHeader(recipients: readonly string[]): Promise<AgeH
  */
 export function ageHeaderLength(bytes: Uint8Array): number {
   const lines = new HeaderLines(bytes.subarray(0, maxAgeHeaderBytes))
-  if (lines.next() !== versionLine.trimEnd()) throw badHeader('it does not begin as an age v1 file')
+  if (lines.next() !== versionLine) throw badHeader('it does not begin as an age v1 file')
+  let hasScrypt = false
   for (let stanzas = 0; ; stanzas += 1) {
     const line = lines.next()
     if (line.startsWith('---')) {
       if (stanzas === 0) throw badHeader('it names no recipient')
       if (!/^--- [A-Za-z0-9+/]{43}$/.test(line)) throw badHeader('its MAC line is malformed')
       checkCanonical(line.slice(4))
+      // Else whoever knows the passphrase could forge a file for the others (C2SP age.md).
+      if (hasScrypt && stanzas > 1) throw badHeader('a passphrase is not its only recipient')
       return lines.offset
     }
     if (!/^->( [!-~]+)+$/.test(line)) throw badHeader('a stanza is malformed')
+    hasScrypt ||= /^-> scrypt( |$)/.test(line)
     skipBody(lines)
   }
 }
