@@ -6,14 +6,14 @@ import { interruption } from '../base/failure.ts'
 import type { Store } from './store.ts'
 
 export interface RateLimits {
-  readonly uploadBytesPerSecond?: number | undefined
-  readonly downloadBytesPerSecond?: number | undefined
+  readonly upBytesPerSecond?: number | undefined
+  readonly downBytesPerSecond?: number | undefined
 }
 
 /** The same store, slower. What is not limited passes untouched. */
 export function withRateLimit(store: Store, limits: RateLimits, clock: Clock): Store {
-  const up = rateOf(limits.uploadBytesPerSecond, clock)
-  const down = rateOf(limits.downloadBytesPerSecond, clock)
+  const up = rateOf(limits.upBytesPerSecond, clock)
+  const down = rateOf(limits.downBytesPerSecond, clock)
   return {
     address: store.address,
     features: store.features,
