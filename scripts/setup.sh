@@ -96,6 +96,8 @@ install_modules() {
   say 'installing npm packages, Node 26 among them'
   twice 600 npm ci --ignore-scripts --include=dev --include=optional --no-audit --no-fund --loglevel=error ||
     give_up 'cannot install the npm packages: npm ci failed twice'
+  # npm 10 leaves out the commands of optional packages, and Node is one.
+  [ -x node_modules/.bin/node ] || twice 120 npm rebuild --ignore-scripts --loglevel=error || true
   # A shell remembers where it found the older Node.
   hash -r
   modules_current ||
