@@ -63,7 +63,7 @@ class S3Store implements Store {
 
   async put(key: string, object: NewObject, options: PutOptions = {}): Promise<void> {
     checkKey(key)
-    await this.#call({ verb: 'put', key: key, signal: options.signal }, async signal => {
+    await this.#call({ verb: 'put', key, signal: options.signal }, async signal => {
       const create = options.replace !== true
       if (create && !this.features.createIfAbsent) await this.#refuseExisting(key, signal)
       await this.#send(key, object, { ...options, signal })
@@ -77,7 +77,7 @@ class S3Store implements Store {
     // HTTP has no way to ask for no bytes.
     if (range !== undefined && range.start === range.end)
       return await this.#getNothing(key, options)
-    return await this.#call({ verb: 'read', key: key, signal: options.signal }, async signal => {
+    return await this.#call({ verb: 'read', key, signal: options.signal }, async signal => {
       const Range = range && `bytes=${range.start}-${range.end - 1}`
       const output = await this.#connection.get(
         { ...this.#at(key), ...(Range && { Range }) },
@@ -89,7 +89,7 @@ class S3Store implements Store {
 
   async size(key: string, options: CallOptions = {}): Promise<number> {
     checkKey(key)
-    return await this.#call({ verb: 'measure', key: key, signal: options.signal }, async signal => {
+    return await this.#call({ verb: 'measure', key, signal: options.signal }, async signal => {
       const { ContentLength } = await this.#connection.head(this.#at(key), signal)
       if (ContentLength === undefined) throw unclear(`measure ${key}`, 'no size')
       return ContentLength
@@ -116,7 +116,7 @@ class S3Store implements Store {
 
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     checkKey(key)
-    await this.#call({ verb: 'delete', key: key, signal: options.signal }, async signal => {
+    await this.#call({ verb: 'delete', key, signal: options.signal }, async signal => {
       await this.#connection.delete(this.#at(key), signal)
     })
   }
