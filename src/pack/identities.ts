@@ -137,7 +137,10 @@ async function openProtected(
   try {
     return decodeUtf8(await decrypter.decrypt(sealed))
   } catch {
-    throw new Failure('identity-wrong', `cannot read ${label}: the passphrase is wrong`)
+    throw new Failure(
+      'identity-wrong',
+      `cannot read ${label}: the passphrase is wrong, or it is damaged`,
+    )
   }
 }
 

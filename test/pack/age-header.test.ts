@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 
 import { concatBytes, encodeUtf8, equalBytes } from '../../src/base/bytes.ts'
-import { Failure, isFailure } from '../../src/base/failure.ts'
+import { type Failure, isFailure } from '../../src/base/failure.ts'
 import {
   ageHeaderLength,
   makeAgeHeader,
