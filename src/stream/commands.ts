@@ -96,6 +96,7 @@ export const attributeSlots = 32
 
 export interface CommandLayout {
   readonly id: CommandId
+  readonly command: CommandName
   /** As people know it: `mkfile`, `set_xattr`. */
   readonly name: string
   /** The stream version that brought it. */
@@ -109,7 +110,9 @@ export interface CommandLayout {
   readonly hasPayload: boolean
 }
 
+const commandKeys = keysById(Command)
 const commandNames = namesById(Command)
+const attributeKeys = keysById(Attribute)
 const attributeNames = namesById(Attribute)
 
 const a = Attribute
@@ -179,6 +182,11 @@ export function commandLayouts(): readonly CommandLayout[] {
 export const attributeLengths: readonly { readonly min: number; readonly max: number }[] =
   tableOfLengths()
 
+/** The key in `Attribute`. */
+export function attributeKey(id: AttributeId): AttributeName {
+  return attributeKeys[id] as AttributeName
+}
+
 /** `path`, `clone_uuid`; for messages. */
 export function attributeName(id: number): string {
   return attributeNames[id] ?? `attribute ${id}`
@@ -197,6 +205,7 @@ function layout(
   const requiredBits = bitsOf(required)
   return {
     id,
+    command: commandKeys[id] as CommandName,
     name: commandNames[id] as string,
     version,
     required,
@@ -234,9 +243,11 @@ function tableOfLengths(): { min: number; max: number }[] {
 
 /** `setXattr` → `set_xattr`, by number. */
 function namesById(ids: Readonly<Record<string, number>>): readonly string[] {
-  const table: string[] = []
-  for (const [name, id] of Object.entries(ids)) {
-    table[id] = name.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-  }
-  return table
+  return keysById(ids).map(key => key.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`))
+}
+
+function keysById<Key extends string>(ids: Readonly<Record<Key, number>>): readonly Key[] {
+  const keys: Key[] = []
+  for (const key of Object.keys(ids) as Key[]) keys[ids[key]] = key
+  return keys
 }

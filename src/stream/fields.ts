@@ -16,6 +16,8 @@ export class CommandFields {
   bytes: Uint8Array = new Uint8Array(0)
   readonly #starts = new Int32Array(attributeSlots)
   readonly #lengths = new Int32Array(attributeSlots)
+  readonly #order = new Uint8Array(attributeSlots)
+  #count = 0
   /** Bit n: attribute n is there. */
   #present = 0
   /** `bytes` as a Buffer: made once for many commands. */
@@ -25,6 +27,7 @@ export class CommandFields {
     if (bytes !== this.bytes) this.#text = undefined
     this.bytes = bytes
     this.#present = 0
+    this.#count = 0
   }
 
   /** The reason when an attribute of `length` bytes may not stand there. */
@@ -40,6 +43,7 @@ export class CommandFields {
 
   add(id: number, start: number, length: number): void {
     this.#present |= 1 << id
+    this.#order[this.#count++] = id
     this.#starts[id] = start
     this.#lengths[id] = length
   }
@@ -49,6 +53,11 @@ export class CommandFields {
     if ((layout.requiredBits & ~this.#present) === 0) return undefined
     const first = layout.required.find(id => !this.has(id)) as AttributeId
     return `it has no ${attributeName(first)}`
+  }
+
+  /** What is there, in the stream's order. */
+  ids(): AttributeId[] {
+    return Array.from(this.#order.subarray(0, this.#count), id => id as AttributeId)
   }
 
   has(id: AttributeId): boolean {
