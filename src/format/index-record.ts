@@ -2,8 +2,8 @@
 // record = u32 length of the body, little-endian · u8 type · body.
 
 import * as z from 'zod'
-import { Failure } from '../base/failure.ts'
 import { concatBytes, decodeUtf8, encodeUtf8 } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
 import {
   countField,
   repositoryIdField,

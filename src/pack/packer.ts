@@ -26,7 +26,7 @@ export interface ObjectMaker {
   /** The lead frame of object `n`, whose first raw byte stands at `offset`. */
   lead(n: number, offset: number): Uint8Array<ArrayBuffer>
   /** Stores it. Several may run at once; the bytes are given back to the system afterwards. */
-  store(object: PackedObject): Promise<void>
+  store(object: PackedObject, signal: AbortSignal): Promise<void>
 }
 
 export interface PackedObject {
@@ -146,7 +146,7 @@ export class Packer {
     const { kind: _, headerBytes, fileKey, ...object } = sealed
     const { n, offset, rawBytes } = open
     const facts = { n, offset, rawBytes, headerBytes, leadBytes, fileKey, frames: stored }
-    await this.#maker.store({ ...facts, object })
+    await this.#maker.store({ ...facts, object }, this.#tasks.signal)
     releaseBytes(object.bytes)
   }
 }

@@ -6,7 +6,7 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { interruption } from '../base/failure.ts'
+import { Failure, interruption, isFailure } from '../base/failure.ts'
 import { runProgram } from '../base/process.ts'
 import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/guard.ts'
 import type { ReaderFrame, ReaderMessage, ReaderTask } from './reader-protocol.ts'
@@ -122,7 +122,7 @@ export class StreamReader {
           this.#end = message
           return
         case 'failed':
-          throw failureOf(message)
+          throw unsound(failureOf(message))
         case 'stopped':
           throw new Error('the reader was stopped')
         case 'opened':
@@ -185,4 +185,14 @@ export class StreamReader {
     this.#died ??= error
     this.#wake?.()
   }
+}
+
+/** What the guard refuses here comes from our own btrfs: a send that went wrong, not a corrupt store. */
+function unsound(error: Error): Error {
+  if (!isFailure(error, 'corrupt')) return error
+  const hint = error.hint ?? 'nothing of it was committed'
+  return new Failure('send-failed', `cannot use what btrfs send wrote: ${error.message}`, {
+    hint,
+    cause: error,
+  })
 }

@@ -1,0 +1,102 @@
+// The commit: everything confirmed, then the signature, then the manifest. Nothing before the
+// last put makes a backup exist.
+
+import { equalBytes } from '../base/bytes.ts'
+import { Failure, isFailure } from '../base/failure.ts'
+import { manifestNamespace } from '../format/manifest.ts'
+import {
+  manifestKey,
+  type ObjectRole,
+  objectEnding,
+  objectKey,
+  runPrefix,
+  signatureKey,
+} from '../format/object-key.ts'
+import type { Manifest, StoredObject } from '../model/backup.ts'
+import type { SignedManifest } from './manifest-cache.ts'
+import { hashed, type Repository } from './repository.ts'
+import { type SigningKey, sign } from './signing.ts'
+
+/** The key of every object that the manifest names, with what it must be like. */
+export function* namedObjects(
+  manifest: Manifest,
+): Generator<StoredObject & { readonly key: string; readonly role: ObjectRole }> {
+  const { series, run } = manifest
+  const ending = objectEnding(manifest.parameters)
+  for (const role of ['segment', 'index'] as const) {
+    const objects = role === 'segment' ? manifest.segments : manifest.indexes
+    for (const [n, object] of objects.entries()) {
+      const key = objectKey({ role, series, run, n, sha256: object.sha256 }, ending)
+      yield { ...object, key, role }
+    }
+  }
+}
+
+/**
+ * L2: every object that the manifest names is stored, with the size it must have; its hash was
+ * checked when it was put and is part of its name. Failure 'object-missing' or 'corrupt'.
+ */
+export async function confirmObjects(
+  repository: Repository,
+  manifest: Manifest,
+  signal?: AbortSignal,
+): Promise<void> {
+  const stored = new Map<string, number>()
+  for (const role of ['segment', 'index'] as const) {
+    const prefix = runPrefix(role, manifest.series, manifest.run)
+    for await (const { key, bytes } of repository.store.list(prefix, { signal })) {
+      stored.set(key, bytes)
+    }
+  }
+  for (const { key, bytes } of namedObjects(manifest)) {
+    const found = stored.get(key)
+    if (found === bytes) continue
+    const why =
+      found === undefined ? 'is not in the store' : `has ${found} bytes instead of ${bytes}`
+    throw new Failure(
+      found === undefined ? 'object-missing' : 'corrupt',
+      `cannot commit backup ${manifest.seq}: object ${key} ${why} though the store took it`,
+      { hint: 'this store loses what it confirmed: do not rely on it' },
+    )
+  }
+}
+
+export function signManifest(
+  manifest: Manifest,
+  bytes: Uint8Array<ArrayBuffer>,
+  key: SigningKey,
+): SignedManifest {
+  const { series, seq } = manifest
+  return {
+    series,
+    seq,
+    manifest: bytes,
+    signature: sign(bytes, { key, namespace: manifestNamespace }),
+  }
+}
+
+/**
+ * Puts the signature, then the manifest (L5: created, never replaced). Both may be there already
+ * from a run that was cut between the two: the same bytes are ours. Failure 'refused' when another
+ * writer took this seq.
+ */
+export async function putManifest(
+  { store }: Repository,
+  { series, seq, manifest, signature }: SignedManifest,
+  signal?: AbortSignal,
+): Promise<void> {
+  const put = async (key: string, bytes: Uint8Array<ArrayBuffer>) => {
+    try {
+      await store.put(key, hashed(bytes), { signal, kind: 'metadata' })
+    } catch (error) {
+      if (!isFailure(error, 'object-exists')) throw error
+      if (equalBytes(await store.get(key, { signal }), bytes)) return
+      throw new Failure('refused', `cannot commit backup ${seq}: another writer took its number`, {
+        hint: 'run backup again; if two machines share one signing key, give each its own',
+        cause: error,
+      })
+    }
+  }
+  await put(signatureKey(series, seq), new Uint8Array(Buffer.from(signature, 'latin1')))
+  await put(manifestKey(series, seq), manifest)
+}

@@ -1,0 +1,132 @@
+// What an unfinished run has stored already, so that the next one need not send it again. Lines
+// of JSON, each on the disk before the run goes on. May be deleted at any time (L8): the next run
+// then begins anew. It holds file keys, so it is readable by its owner alone.
+
+import { rm } from 'node:fs/promises'
+import * as z from 'zod'
+import { LineFile, readTextIfPresent } from '../base/atomic-file.ts'
+import {
+  countField,
+  repositoryIdField,
+  runField,
+  seriesField,
+  sha256Field,
+  uuidField,
+} from '../format/json-document.ts'
+
+const runRecord = z.strictObject({
+  kind: z.literal('run'),
+  version: z.literal(1),
+  repository: repositoryIdField,
+  series: seriesField,
+  seq: countField,
+  run: runField,
+  snapshot: uuidField,
+  parent: z
+    .strictObject({ seq: countField, manifest: sha256Field, snapshot: uuidField })
+    .nullable(),
+  protocol: z.union([z.literal(1), z.literal(2)]),
+  /** SHA-256 over everything else that decides how stored objects look. */
+  settings: sha256Field,
+})
+
+const segmentRecord = z.strictObject({
+  kind: z.literal('segment'),
+  n: countField,
+  offset: countField,
+  raw: countField,
+  /** SHA-256 of the stream from its start to this segment's end. */
+  prefix: sha256Field,
+  sha256: sha256Field,
+  bytes: countField,
+  header: countField,
+  key: z.string().nullable(),
+  lead: countField,
+  frames: z.array(countField),
+})
+
+/** Signed and about to be put: the next run puts the very same bytes. */
+const commitRecord = z.strictObject({
+  kind: z.literal('commit'),
+  manifest: z.string(),
+  signature: z.string(),
+})
+
+const record = z.discriminatedUnion('kind', [runRecord, segmentRecord, commitRecord])
+
+export type RunRecord = z.infer<typeof runRecord>
+export type SegmentRecord = z.infer<typeof segmentRecord>
+export type CommitRecord = z.infer<typeof commitRecord>
+
+export interface UnfinishedRun {
+  readonly run: RunRecord
+  /** By n. */
+  readonly segments: ReadonlyMap<number, SegmentRecord>
+  readonly commit: CommitRecord | undefined
+}
+
+/** Undefined when there is none, or none that can be used: then there is nothing to resume. */
+export async function loadJournal(path: string): Promise<UnfinishedRun | undefined> {
+  const text = await readTextIfPresent(path)
+  if (text === undefined) return undefined
+  const segments = new Map<number, SegmentRecord>()
+  let run: RunRecord | undefined
+  let commit: CommitRecord | undefined
+  for (const line of text.split('\n')) {
+    const entry = parseLine(line)
+    // A torn last line is what a power cut leaves; whatever follows damage is not believed.
+    if (entry === undefined) break
+    if (entry.kind === 'run') run = entry
+    else if (entry.kind === 'segment') segments.set(entry.n, entry)
+    else commit = entry
+  }
+  return run && { run, segments, commit }
+}
+
+function parseLine(line: string): z.infer<typeof record> | undefined {
+  try {
+    return record.parse(JSON.parse(line))
+  } catch {
+    return undefined
+  }
+}
+
+export class Journal {
+  readonly #file: LineFile
+  readonly #path: string
+
+  /** Begins a new one, or goes on with what loadJournal() found. */
+  static async open(path: string, run: RunRecord, resumed: boolean): Promise<Journal> {
+    if (!resumed) await rm(path, { force: true })
+    const journal = new Journal(await LineFile.open(path), path)
+    if (!resumed) await journal.#append(run)
+    return journal
+  }
+
+  private constructor(file: LineFile, path: string) {
+    this.#file = file
+    this.#path = path
+  }
+
+  async addSegment(segment: Omit<SegmentRecord, 'kind'>): Promise<void> {
+    await this.#append({ kind: 'segment', ...segment })
+  }
+
+  async addCommit(commit: Omit<CommitRecord, 'kind'>): Promise<void> {
+    await this.#append({ kind: 'commit', ...commit })
+  }
+
+  /** The run is over and committed: there is nothing left to resume. */
+  async remove(): Promise<void> {
+    await this.close()
+    await rm(this.#path, { force: true })
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #append(entry: z.infer<typeof record>): Promise<void> {
+    await this.#file.append(JSON.stringify(entry))
+  }
+}

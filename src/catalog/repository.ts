@@ -1,0 +1,92 @@
+// One repository in one store: made once, opened by every command.
+
+import { createHash } from 'node:crypto'
+import { equalBytes } from '../base/bytes.ts'
+import { Failure, isFailure } from '../base/failure.ts'
+import { repositoryKey, restoreGuideKey } from '../format/object-key.ts'
+import {
+  decodeRepository,
+  encodeRepository,
+  type RepositoryDocument,
+} from '../format/repository.ts'
+import type { RepositoryId } from '../model/ids.ts'
+import type { NewObject } from '../model/object.ts'
+import type { CallOptions, Store } from '../store/store.ts'
+
+export interface Repository {
+  readonly id: RepositoryId
+  readonly store: Store
+}
+
+/** Failure 'object-exists' when the prefix holds a repository already. */
+export async function createRepository(
+  store: Store,
+  document: RepositoryDocument,
+  options: CallOptions = {},
+): Promise<Repository> {
+  await store.put(repositoryKey, hashed(encodeRepository(document)), options)
+  return { id: document.id, store }
+}
+
+/**
+ * Failure 'repository-missing' when there is none, 'refused' when it is not the one expected: a
+ * remote that was swapped is no place to write to, to read from or to delete in.
+ */
+export async function openRepository(
+  store: Store,
+  options: CallOptions & { readonly expect?: RepositoryId | undefined } = {},
+): Promise<Repository> {
+  const document = await readRepository(store, options)
+  if (options.expect !== undefined && document.id !== options.expect) {
+    throw new Failure(
+      'refused',
+      `cannot use ${store.address}: it holds repository ${document.id}, expected was ${options.expect}`,
+      { hint: 'another repository lies there: check the address, or run init if that is right' },
+    )
+  }
+  return { id: document.id, store }
+}
+
+async function readRepository(store: Store, options: CallOptions): Promise<RepositoryDocument> {
+  try {
+    const bytes = await store.get(repositoryKey, { signal: options.signal })
+    return decodeRepository(bytes, `${store.address}/${repositoryKey}`)
+  } catch (cause) {
+    if (!isFailure(cause, 'object-missing')) throw cause
+    throw new Failure('repository-missing', `cannot use ${store.address}: no repository is there`, {
+      hint: 'run btrvault init to make one, or check the address',
+      cause,
+    })
+  }
+}
+
+/** Writes RESTORE.md when it is not there or is another version's: the one object that changes. */
+export async function keepGuideCurrent(
+  store: Store,
+  text: string,
+  options: CallOptions = {},
+): Promise<boolean> {
+  const wanted = new TextEncoder().encode(text)
+  const present = await getIfPresent(store, restoreGuideKey, options)
+  if (present !== undefined && equalBytes(present, wanted)) return false
+  await store.put(restoreGuideKey, hashed(wanted), { ...options, replace: true })
+  return true
+}
+
+export async function getIfPresent(
+  store: Store,
+  key: string,
+  options: CallOptions = {},
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await store.get(key, options)
+  } catch (error) {
+    if (isFailure(error, 'object-missing')) return undefined
+    throw error
+  }
+}
+
+/** A small object, hashed here; large ones are hashed by the threads that make them. */
+export function hashed(bytes: Uint8Array<ArrayBuffer>): NewObject {
+  return { bytes, sha256: new Uint8Array(createHash('sha256').update(bytes).digest()) }
+}

@@ -1,0 +1,82 @@
+// The end of a run: a manifest out of what was stored, and the puts that make the backup exist.
+
+import { throwIfAborted } from '../base/failure.ts'
+import { sha256Of } from '../catalog/catalog.ts'
+import { confirmObjects, putManifest, signManifest } from '../catalog/commit.ts'
+import type { CommitRecord, Journal, RunRecord } from '../catalog/journal.ts'
+import type { SignedManifest } from '../catalog/manifest-cache.ts'
+import { decodeManifest, encodeManifest } from '../format/manifest.ts'
+import type { Backup, BackupParameters, Manifest, StoredObject } from '../model/backup.ts'
+import type { StreamSummary } from '../stream/guard.ts'
+import type { RunTask } from './backup-run.ts'
+import { nowOf } from './context.ts'
+
+export interface StoredRun {
+  readonly record: RunRecord
+  readonly summary: StreamSummary
+  readonly parameters: BackupParameters
+  readonly segments: readonly StoredObject[]
+  readonly indexes: readonly StoredObject[]
+}
+
+export async function commitRun(task: RunTask, run: StoredRun, journal: Journal): Promise<Backup> {
+  const { context, remote, signingKey } = task
+  const manifest = manifestOf(task, run)
+  // L2: until here nothing names the objects; from here on all of them are there.
+  await confirmObjects(remote.repository, manifest, context.signal)
+  throwIfAborted(context.signal)
+  const signed = signManifest(manifest, encodeManifest(manifest), signingKey)
+  await journal.addCommit({
+    manifest: Buffer.from(signed.manifest).toString('base64'),
+    signature: signed.signature,
+  })
+  return commitSigned(task, signed)
+}
+
+/** An earlier run signed and was cut before the manifest stood: the same bytes are put again. */
+export async function finishCommit(task: RunTask, commit: CommitRecord): Promise<Backup> {
+  const { series, seq, remote, context } = task
+  const manifest = new Uint8Array(Buffer.from(commit.manifest, 'base64'))
+  const decoded = decodeManifest(manifest, `of the unfinished run ${seq}`)
+  await confirmObjects(remote.repository, decoded, context.signal)
+  return commitSigned(task, { series, seq, manifest, signature: commit.signature })
+}
+
+async function commitSigned(task: RunTask, signed: SignedManifest): Promise<Backup> {
+  const { remote, context, signingKey } = task
+  await putManifest(remote.repository, signed, context.signal)
+  await remote.cache.store(signed)
+  const manifest = decodeManifest(signed.manifest, 'just committed')
+  const manifestSha256 = sha256Of(signed.manifest)
+  return { manifest, manifestSha256, signer: signingKey.fingerprint }
+}
+
+function manifestOf(task: RunTask, run: StoredRun): Manifest {
+  const { snapshot, parent, context, previous } = task
+  const { repository, series, seq, run: runId } = run.record
+  const { uuid, ctransid, version, bytes } = run.summary
+  return {
+    repository,
+    series,
+    seq,
+    run: runId,
+    createdAt: nowOf(context),
+    snapshot: {
+      uuid: snapshot.uuid,
+      sourceUuid: snapshot.sourceUuid,
+      generation: snapshot.creationGeneration,
+      createdAt: snapshot.createdAt,
+    },
+    stream: { uuid, ctransid, version, bytes },
+    parent: parent && {
+      seq: parent.backup.manifest.seq,
+      snapshot: parent.snapshot.uuid,
+      manifest: parent.backup.manifestSha256,
+    },
+    previous,
+    segments: run.segments,
+    indexes: run.indexes,
+    parameters: run.parameters,
+    program: context.program,
+  }
+}

@@ -1,0 +1,129 @@
+// One send step: which parent, and what to do when it fails. Losing a parent never stops backups:
+// the next older one is tried, then a full.
+
+import { type Budget } from '../base/concurrency.ts'
+import { isFailure } from '../base/failure.ts'
+import type { BtrfsVersions } from '../btrfs/filesystem.ts'
+import type { AllowedSigner } from '../catalog/allowed-signers.ts'
+import { loadJournal, type UnfinishedRun } from '../catalog/journal.ts'
+import { journalPath } from '../catalog/local-state.ts'
+import { seriesIdOf } from '../catalog/series-id.ts'
+import { type SigningKey, seriesSecretOf } from '../catalog/signing.ts'
+import type { Config, SourceConfig } from '../config/config.ts'
+import type { Backup } from '../model/backup.ts'
+import type { SeriesId } from '../model/ids.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import type { WorkerPool } from '../pack/worker-pool.ts'
+import { type ParentCandidate, parentCandidates } from '../plan/parents.ts'
+import { canResume, type RunOutcome, type RunTask, runBackup } from './backup-run.ts'
+import type { Context } from './context.ts'
+import type { OpenedRemote, Remotes } from './remotes.ts'
+
+/** What all sends of a backup command share. */
+export interface BackupSession {
+  readonly context: Context
+  readonly config: Config
+  readonly remotes: Remotes
+  readonly pool: WorkerPool
+  readonly budget: Budget
+  readonly signingKey: SigningKey
+  readonly signers: readonly AllowedSigner[]
+  readonly recipients: readonly string[]
+  readonly versions: BtrfsVersions
+  readonly check: boolean
+}
+
+export interface SendTask {
+  readonly source: SourceConfig
+  readonly remote: OpenedRemote
+  readonly snapshot: Subvolume
+  /** All of this source's snapshots on this machine. */
+  readonly snapshots: readonly Subvolume[]
+  /** The series on the remote, as it is now. */
+  readonly backups: readonly Backup[]
+  readonly highestSeq: number
+}
+
+export function seriesOf(
+  session: BackupSession,
+  source: SourceConfig,
+  remote: OpenedRemote,
+): SeriesId {
+  return seriesIdOf(seriesSecretOf(session.signingKey), remote.repository.id, source.name)
+}
+
+/** Sends one snapshot to one remote and commits it; tries the next parent when one fails. */
+export async function sendBackup(session: BackupSession, task: SendTask): Promise<RunOutcome> {
+  const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
+  const unfinished = await loadJournal(path)
+  const tries = parentsToTry(task, unfinished)
+  for (const [index, parent] of tries.entries()) {
+    try {
+      const run = runTask(session, task, { parent, unfinished, journalPath: path })
+      return await runBackup(run)
+    } catch (error) {
+      const next = tries[index + 1]
+      if (next === undefined || !isFailure(error, 'send-failed')) throw error
+      const instead =
+        next === null ? 'sending in full' : `trying backup ${next.backup.manifest.seq}`
+      session.context.emit({
+        kind: 'warning',
+        source: task.source.name,
+        text: `${error.message}: ${instead} instead of parent ${parent?.backup.manifest.seq}`,
+        ...(error.hint !== undefined && { hint: error.hint }),
+      })
+    }
+  }
+  throw new Error('a full send is always the last to be tried')
+}
+
+/** Newest first, a full last; but what an unfinished run began with goes before. */
+function parentsToTry(
+  { backups, snapshots, snapshot }: SendTask,
+  unfinished: UnfinishedRun | undefined,
+): readonly (ParentCandidate | null)[] {
+  const candidates = parentCandidates(backups, snapshots, snapshot.sourceUuid)
+  const older = candidates.filter(candidate => candidate.snapshot.uuid !== snapshot.uuid)
+  if (unfinished?.run.snapshot !== snapshot.uuid) return [...older, null]
+  const begun = unfinished.run.parent
+  if (begun === null) return [null]
+  const isBegun = ({ backup }: ParentCandidate) => backup.manifest.seq === begun.seq
+  return [...older.filter(isBegun), ...older.filter(one => !isBegun(one)), null]
+}
+
+function runTask(
+  session: BackupSession,
+  task: SendTask,
+  choice: {
+    readonly parent: ParentCandidate | null
+    readonly unfinished: UnfinishedRun | undefined
+    readonly journalPath: string
+  },
+): RunTask {
+  const { context, pool, budget, signingKey, recipients, versions, check } = session
+  const { source, remote, snapshot, backups, highestSeq } = task
+  const { parent, unfinished } = choice
+  // A run that was cut between signature and manifest has its number, and keeps it.
+  const signedSeq = unfinished?.commit && unfinished.run.seq
+  const run = {
+    context,
+    pool,
+    budget,
+    remote,
+    source: source.name,
+    sourcePath: source.path,
+    series: seriesOf(session, source, remote),
+    seq: signedSeq !== undefined && signedSeq >= highestSeq ? signedSeq : highestSeq + 1,
+    previous: backups.at(-1)?.manifestSha256 ?? null,
+    snapshot,
+    parent,
+    protocol: versions.protocol,
+    versions: { kernel: versions.kernel, progs: versions.progs },
+    signingKey,
+    recipients,
+    journalPath: choice.journalPath,
+    check,
+  }
+  const isUsable = unfinished !== undefined && canResume(unfinished, run)
+  return { ...run, unfinished: isUsable ? unfinished : undefined }
+}

@@ -1,0 +1,132 @@
+// What there is before a backup is planned: the source, our snapshots of it, and each remote.
+
+import { mkdir } from 'node:fs/promises'
+import { isFailure } from '../base/failure.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { loadJournal } from '../catalog/journal.ts'
+import { journalPath, loadMadeSnapshots } from '../catalog/local-state.ts'
+import type { NestedRule, SourceConfig } from '../config/config.ts'
+import type { Backup } from '../model/backup.ts'
+import type { SeriesId, Uuid } from '../model/ids.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import type { SourceSituation } from '../plan/plan-backup.ts'
+import { type BackupSession, seriesOf } from './backup-send.ts'
+import type { OpenedRemote } from './remotes.ts'
+import { type FailureReport, reportFailure } from './report.ts'
+
+export interface RemoteView {
+  readonly opened: OpenedRemote
+  readonly series: SeriesId
+  readonly backups: readonly Backup[]
+  readonly highestSeq: number
+}
+
+export interface Situation extends SourceSituation {
+  readonly views: ReadonlyMap<string, RemoteView>
+  /** Remotes that can't be used now; the others are. */
+  readonly unusable: readonly { readonly remote: string; readonly failure: FailureReport }[]
+}
+
+/** Throws a Failure when the source itself can't be looked at. Asks the stores anew when `fresh`. */
+export async function lookAt(
+  session: BackupSession,
+  source: SourceConfig,
+  fresh = false,
+): Promise<Situation> {
+  const { context, config } = session
+  const { signal } = context
+  await context.btrfs.sync(source.path, { signal })
+  const subvolume = await context.btrfs.show(source.path, { signal })
+  const nested = await context.btrfs.nested(source.path, { signal })
+  const views = new Map<string, RemoteView>()
+  const unusable = []
+  for (const { remote } of source.remotes) {
+    try {
+      views.set(remote, await viewOf(session, { source, remote, fresh }))
+    } catch (error) {
+      if (isFailure(error, 'interrupted')) throw error
+      unusable.push({ remote, failure: reportFailure(error) })
+    }
+  }
+  const known = await loadMadeSnapshots(config.state, source.name)
+  for (const { backups } of views.values()) {
+    for (const { manifest } of backups) known.add(manifest.snapshot.uuid)
+  }
+  const remotes = [...views].map(async ([remote, { backups }]) => {
+    const unfinished = await unfinishedSnapshot(session, source, { remote, backups })
+    return { remote, backups, unfinished }
+  })
+  return {
+    name: source.name,
+    subvolume,
+    nested: unmentioned(nested, source.nested),
+    snapshots: await ourSnapshots(session, source, known),
+    remotes: await Promise.all(remotes),
+    views,
+    unusable,
+  }
+}
+
+/** The remote's part of the situation; asks the store anew when `fresh`. */
+export async function viewOf(
+  session: BackupSession,
+  { source, remote, fresh }: { source: SourceConfig; remote: string; fresh: boolean },
+): Promise<RemoteView> {
+  const opened = await session.remotes.open(remote)
+  const catalog = await session.remotes.catalog(remote, session.signers, fresh)
+  const series = seriesOf(session, source, opened)
+  if (!fresh) warnOfProblems(session, source, { catalog, series, remote })
+  return {
+    opened,
+    series,
+    backups: catalog.series.get(series) ?? [],
+    highestSeq: catalog.highestSeqs.get(series) ?? 0,
+  }
+}
+
+/** L11: snapshots in our folder that we know, by uuid, to have made. Others are not ours to touch. */
+async function ourSnapshots(
+  { context }: BackupSession,
+  source: SourceConfig,
+  known: ReadonlySet<Uuid>,
+): Promise<Subvolume[]> {
+  await mkdir(source.snapshots, { recursive: true, mode: 0o700 })
+  const present = await context.btrfs.listIn(source.snapshots, { signal: context.signal })
+  return present.filter(snapshot => known.has(snapshot.uuid))
+}
+
+async function unfinishedSnapshot(
+  { config }: BackupSession,
+  source: SourceConfig,
+  { remote, backups }: { readonly remote: string; readonly backups: readonly Backup[] },
+): Promise<Uuid | undefined> {
+  const unfinished = await loadJournal(journalPath(config.state, source.name, remote))
+  if (unfinished === undefined) return undefined
+  // A run that was cut after its manifest stood is finished; only its journal is still there.
+  const isCommitted = backups.some(({ manifest }) => manifest.run === unfinished.run.run)
+  return isCommitted ? undefined : unfinished.run.snapshot
+}
+
+function unmentioned(nested: readonly { readonly path: string }[], rule: NestedRule): string[] {
+  const names = nested.map(({ path }) => path)
+  switch (rule.kind) {
+    case 'ignore':
+      return []
+    case 'refuse':
+      return names
+    case 'ignore-listed':
+      return names.filter(name => !rule.paths.includes(name))
+  }
+}
+
+function warnOfProblems(
+  { context }: BackupSession,
+  source: SourceConfig,
+  { catalog, series, remote }: { catalog: Catalog; series: SeriesId; remote: string },
+): void {
+  for (const problem of catalog.problems) {
+    if (problem.series !== series || problem.kind === 'signature-missing') continue
+    const text = `remote ${remote}: ${problem.text}`
+    context.emit({ kind: 'warning', source: source.name, text, hint: 'run btrvault verify' })
+  }
+}

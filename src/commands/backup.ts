@@ -1,0 +1,285 @@
+// The story of a backup. Read it top to bottom: its calls are the folders of src/, in order.
+
+import { join } from 'node:path'
+import { Budget } from '../base/concurrency.ts'
+import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
+import { lockFile } from '../base/file-lock.ts'
+import { allowsNamespace } from '../catalog/allowed-signers.ts'
+import { lockPath, recordMadeSnapshot } from '../catalog/local-state.ts'
+import { keepGuideCurrent } from '../catalog/repository.ts'
+import type { Config, SourceConfig } from '../config/config.ts'
+import { manifestNamespace } from '../format/manifest.ts'
+import { restoreGuide } from '../format/restore-guide.ts'
+import type { BackupKind } from '../model/backup.ts'
+import type { SourceName, Uuid } from '../model/ids.ts'
+import type { Plan, SendStep } from '../model/plan.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import { packBudgetBytes } from '../pack/packer.ts'
+import { checkRecipients, parseRecipient } from '../pack/recipients.ts'
+import { WorkerPool } from '../pack/worker-pool.ts'
+import { kindOf } from '../plan/parents.ts'
+import { planBackup, releasableSnapshots } from '../plan/plan-backup.ts'
+import { type BackupSession, sendBackup } from './backup-send.ts'
+import { lookAt, type Situation, viewOf } from './backup-situation.ts'
+import { type Context, nowOf } from './context.ts'
+import { readAllowedSigners, readSigningKey } from './keys.ts'
+import { Remotes } from './remotes.ts'
+import { combinedStatus, type FailureReport, reportFailure } from './report.ts'
+import { refusal } from './words.ts'
+
+export interface BackupOptions {
+  readonly config: Config
+  /** Names of sources; empty: all. */
+  readonly sources: readonly string[]
+  readonly dryRun: boolean
+  /** Open every object again before it is uploaded. */
+  readonly check: boolean
+}
+
+export interface BackupReport {
+  readonly dryRun: boolean
+  readonly sources: readonly SourceReport[]
+  readonly exitStatus: number
+}
+
+export interface SourceReport {
+  readonly source: SourceName
+  readonly plan: Plan
+  readonly sends: readonly SendReport[]
+  /** Paths of snapshots that were deleted because no later send needs them. */
+  readonly released: readonly string[]
+  readonly failures: readonly (FailureReport & { readonly remote?: string })[]
+}
+
+export interface SendReport {
+  readonly remote: string
+  readonly seq: number
+  readonly makes: BackupKind
+  readonly snapshot: string
+  readonly readBytes: number
+  readonly storedBytes: number
+  readonly resumedBytes: number
+  readonly durationMs: number
+}
+
+export async function backup(context: Context, options: BackupOptions): Promise<BackupReport> {
+  const sources = chooseSources(options.config, options.sources)
+  await using remotes = new Remotes(context, options.config)
+  await using pool = new WorkerPool()
+  const session = await openSession(context, options, { remotes, pool })
+
+  const reports: SourceReport[] = []
+  for (const source of sources) {
+    throwIfAborted(context.signal)
+    reports.push(await backupSource(session, source, options.dryRun))
+  }
+  const failures = reports.flatMap(report => report.failures)
+  const successes = reports.filter(
+    report => report.failures.length === 0 || report.sends.length > 0,
+  )
+  const exitStatus = combinedStatus(failures, successes.length)
+  return { dryRun: options.dryRun, sources: reports, exitStatus }
+}
+
+async function backupSource(
+  session: BackupSession,
+  source: SourceConfig,
+  dryRun: boolean,
+): Promise<SourceReport> {
+  const { context, config } = session
+  const draft = new ReportDraft(source.name)
+  try {
+    await using _lock = await lockFile(lockPath(config.state, source.name), context)
+    const situation = await lookAt(session, source)
+    for (const { remote, failure } of situation.unusable) draft.failed(failure, remote)
+    const plan = planBackup(situation, nowOf(context))
+    draft.plan = plan
+    for (const problem of plan.problems) draft.failed(reportFailure(refusal(problem, source)))
+    if (dryRun || plan.problems.length > 0) return draft.finish()
+    await carryOut(session, { source, situation, plan }, draft)
+    await releaseSnapshots(session, { source, situation, plan }, draft)
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error
+    draft.failed(reportFailure(error))
+  }
+  return draft.finish()
+}
+
+interface Work {
+  readonly source: SourceConfig
+  readonly situation: Situation
+  readonly plan: Plan
+}
+
+async function carryOut(session: BackupSession, work: Work, draft: ReportDraft): Promise<void> {
+  const { source, situation, plan } = work
+  const snapshots = [...situation.snapshots]
+  for (const step of plan.steps) {
+    throwIfAborted(session.context.signal)
+    if (step.kind === 'snapshot') snapshots.push(await takeSnapshot(session, source, step.name))
+    if (step.kind === 'send') await carryOutSend(session, { source, step, snapshots }, draft)
+  }
+}
+
+async function takeSnapshot(
+  { context, config }: BackupSession,
+  source: SourceConfig,
+  name: string,
+): Promise<Subvolume> {
+  const { signal } = context
+  const snapshot = await context.btrfs.snapshot(source.path, join(source.snapshots, name), {
+    signal,
+  })
+  // L11: what is not recorded as made by us will never be deleted by us.
+  await recordMadeSnapshot(config.state, source.name, snapshot)
+  context.emit({ kind: 'step', source: source.name, text: `made snapshot ${snapshot.path}` })
+  return snapshot
+}
+
+async function carryOutSend(
+  session: BackupSession,
+  send: { source: SourceConfig; step: SendStep; snapshots: readonly Subvolume[] },
+  draft: ReportDraft,
+): Promise<void> {
+  const { context } = session
+  const { source, step, snapshots } = send
+  const snapshot = findSnapshot(snapshots, step.snapshot)
+  const begun = context.clock.now()
+  try {
+    const {
+      opened: remote,
+      backups,
+      highestSeq,
+    } = await viewOf(session, {
+      source,
+      remote: step.remote,
+      fresh: draft.hasSentTo(step.remote),
+    })
+    warnUnlessProven(session, step, remote.memory.provenAt)
+    const task = { source, remote, snapshot, snapshots, backups, highestSeq }
+    const { backup: made, ...sizes } = await sendBackup(session, task)
+    const { seq, parent } = made.manifest
+    const makes = kindOf(backups.find(({ manifest }) => manifest.seq === parent?.seq))
+    const durationMs = context.clock.now() - begun
+    draft.sent({ remote: step.remote, seq, makes, snapshot: snapshot.name, ...sizes, durationMs })
+    await keepGuideCurrent(remote.repository.store, restoreGuide(), { signal: context.signal })
+  } catch (error) {
+    // Another remote may still work; this one is behind, and the next run catches up.
+    if (isFailure(error, 'interrupted')) throw error
+    draft.failed(reportFailure(error), step.remote)
+  }
+}
+
+/** L7: what a later send needs as its parent is held; the rest of our snapshots goes. */
+async function releaseSnapshots(
+  session: BackupSession,
+  work: Work,
+  draft: ReportDraft,
+): Promise<void> {
+  // Without a remote's own word on what it has, nothing is known not to be needed (L9).
+  if (draft.hasFailed) return
+  const situation = draft.hasSent ? await lookAt(session, work.source, true) : work.situation
+  if (situation.unusable.length > 0) return
+  for (const snapshot of releasableSnapshots(situation)) {
+    const { signal } = session.context
+    await session.context.btrfs.deleteSnapshot(snapshot.path, snapshot.uuid, { signal })
+    draft.released.push(snapshot.path)
+  }
+}
+
+function warnUnlessProven({ context }: BackupSession, step: SendStep, provenAt: Date | null): void {
+  if (provenAt !== null) return
+  context.emit({
+    kind: 'warning',
+    source: step.source,
+    text: `nobody has shown yet that an identity can open what goes to ${step.remote}`,
+    hint: 'run btrvault init --identity FILE once, with the file that keygen made',
+  })
+}
+
+async function openSession(
+  context: Context,
+  options: BackupOptions,
+  parts: Pick<BackupSession, 'remotes' | 'pool'>,
+): Promise<BackupSession> {
+  const { config, check } = options
+  const signingKey = await readSigningKey(config.keys.signingKey)
+  const signers = await readAllowedSigners(config.keys.allowedSigners)
+  const isAllowed = signers.some(
+    signer =>
+      signer.fingerprint === signingKey.fingerprint && allowsNamespace(signer, manifestNamespace),
+  )
+  if (!isAllowed) {
+    throw new Failure(
+      'config-invalid',
+      `cannot use signing key ${config.keys.signingKey}: ${config.keys.allowedSigners} does not allow it`,
+      { hint: 'add its public key there: nobody would believe the backups that it signs' },
+    )
+  }
+  const recipients = checkedRecipients(config)
+  const versions = await context.btrfs.versions({ signal: context.signal })
+  const largest = Math.max(...config.remotes.map(remote => remote.segmentSizeBytes))
+  const budget = new Budget(packBudgetBytes(largest))
+  return { context, config, ...parts, budget, signingKey, signers, recipients, versions, check }
+}
+
+function checkedRecipients(config: Config): readonly string[] {
+  if (config.keys.recipients.length === 0) return []
+  return checkRecipients(config.keys.recipients.map(parseRecipient)).map(({ text }) => text)
+}
+
+function chooseSources(config: Config, names: readonly string[]): readonly SourceConfig[] {
+  if (names.length === 0) return config.sources
+  return names.map(name => {
+    const source = config.sources.find(candidate => candidate.name === name)
+    if (source !== undefined) return source
+    const known = config.sources.map(candidate => candidate.name).join(', ')
+    throw new Failure('usage', `cannot back up ${name}: no source has that name`, {
+      hint: `the configuration has: ${known}`,
+    })
+  })
+}
+
+function findSnapshot(snapshots: readonly Subvolume[], uuid: Uuid | null): Subvolume {
+  const found = uuid === null ? snapshots.at(-1) : snapshots.find(one => one.uuid === uuid)
+  if (found === undefined) throw new Error('a send step names a snapshot that is not there')
+  return found
+}
+
+class ReportDraft {
+  readonly released: string[] = []
+  plan: Plan = { steps: [], problems: [] }
+  readonly #source: SourceName
+  readonly #sends: SendReport[] = []
+  readonly #failures: (FailureReport & { readonly remote?: string })[] = []
+
+  constructor(source: SourceName) {
+    this.#source = source
+  }
+
+  get hasFailed(): boolean {
+    return this.#failures.length > 0
+  }
+
+  get hasSent(): boolean {
+    return this.#sends.length > 0
+  }
+
+  hasSentTo(remote: string): boolean {
+    return this.#sends.some(send => send.remote === remote)
+  }
+
+  sent(send: SendReport): void {
+    this.#sends.push(send)
+  }
+
+  failed(failure: FailureReport, remote?: string): void {
+    this.#failures.push({ ...failure, ...(remote !== undefined && { remote }) })
+  }
+
+  finish(): SourceReport {
+    const { plan, released } = this
+    const [source, sends, failures] = [this.#source, this.#sends, this.#failures]
+    return { source, plan, sends, released, failures }
+  }
+}

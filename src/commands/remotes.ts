@@ -1,0 +1,101 @@
+// Remotes that a command works with: opened once, with the repository and what we remember of it.
+
+import type { AllowedSigner } from '../catalog/allowed-signers.ts'
+import { type Catalog, loadCatalog } from '../catalog/catalog.ts'
+import { loadRemoteMemory, type RemoteMemory, storeRemoteMemory } from '../catalog/local-state.ts'
+import { ManifestCache } from '../catalog/manifest-cache.ts'
+import { openRepository, type Repository } from '../catalog/repository.ts'
+import type { Config, RemoteConfig } from '../config/config.ts'
+import type { OpenedStore } from '../store/open.ts'
+import type { Context } from './context.ts'
+
+export interface OpenedRemote {
+  readonly config: RemoteConfig
+  readonly repository: Repository
+  readonly memory: RemoteMemory
+  readonly cache: ManifestCache
+  readonly counts: OpenedStore['counts']
+}
+
+/** Opens remotes on first use and closes them all. One that failed fails again the same way. */
+export class Remotes {
+  readonly #context: Context
+  readonly #config: Config
+  readonly #opened = new Map<string, Promise<OpenedRemote>>()
+  readonly #catalogs = new Map<string, Promise<Catalog>>()
+
+  constructor(context: Context, config: Config) {
+    this.#context = context
+    this.#config = config
+  }
+
+  async open(name: string): Promise<OpenedRemote> {
+    const known = this.#opened.get(name)
+    if (known !== undefined) return known
+    const opening = this.#open(name)
+    opening.catch(() => {})
+    this.#opened.set(name, opening)
+    return opening
+  }
+
+  /** As it is now when `fresh`; else as this command saw it first. */
+  async catalog(name: string, signers: readonly AllowedSigner[], fresh = false): Promise<Catalog> {
+    const known = this.#catalogs.get(name)
+    if (known !== undefined && !fresh) return known
+    const loading = this.#loadCatalog(name, signers)
+    loading.catch(() => {})
+    this.#catalogs.set(name, loading)
+    return loading
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = await Promise.allSettled(this.#opened.values())
+    for (const result of opened) {
+      if (result.status === 'fulfilled') await result.value.repository.store.close()
+    }
+  }
+
+  async #loadCatalog(name: string, signers: readonly AllowedSigner[]): Promise<Catalog> {
+    const { repository, cache } = await this.open(name)
+    return loadCatalog(repository, { signers, cache, signal: this.#context.signal })
+  }
+
+  async #open(name: string): Promise<OpenedRemote> {
+    const config = this.#config.remotes.find(remote => remote.name === name)
+    if (config === undefined) throw new Error(`no remote ${name} in the configuration`)
+    const memory = await loadRemoteMemory(this.#config.state, name)
+    const { store, counts } = await this.#context.openStore(config.address, {
+      clock: this.#context.clock,
+      signal: this.#context.signal,
+      limits: config.limit,
+      retryDeadlineMs: config.retryDeadlineMs,
+      ...(memory && { features: { createIfAbsent: memory.createIfAbsent } }),
+    })
+    try {
+      const { signal } = this.#context
+      const repository = await openRepository(store, { signal, expect: memory?.repository })
+      const cache = new ManifestCache(this.#config.state, repository.id)
+      return {
+        config,
+        repository,
+        memory: memory ?? (await this.#meet(name, repository)),
+        cache,
+        counts,
+      }
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  async #meet(name: string, { id, store }: Repository): Promise<RemoteMemory> {
+    const memory = {
+      repository: id,
+      address: store.address,
+      provenAt: null,
+      createIfAbsent: store.features.createIfAbsent,
+    }
+    await storeRemoteMemory(this.#config.state, name, memory)
+    return memory
+  }
+}
