@@ -47,6 +47,12 @@ export async function deleteSnapshot(
 ): Promise<boolean> {
   const found = await findSubvolume(path, options)
   if (found === undefined) return false
+  // btrfs would follow the link and delete what somebody else keeps elsewhere.
+  if ((await lstat(path)).isSymbolicLink()) {
+    throw new Failure('refused', `cannot delete snapshot ${path}: it is a symbolic link`, {
+      hint: 'something else was put there; it was left alone',
+    })
+  }
   if (found.uuid !== expected) {
     throw new Failure(
       'refused',

@@ -109,21 +109,16 @@ export class BtrfsWorld {
 
   /** Runs a shell script with `$1` … in the first filesystem; throws when it fails. */
   sh(script: string, ...args: string[]): string {
-    const result = this.trySh(script, ...args)
-    if (result.status !== 0) {
-      throw new Error(`script failed with ${result.status}: ${script}\n${result.stderr}`)
-    }
-    return result.stdout
+    return outputOf(script, this.trySh(script, ...args))
   }
 
   trySh(script: string, ...args: string[]): ShellResult {
-    const result = spawnSync('/bin/bash', ['-euc', script, 'sh', ...args], {
-      cwd: this.path(),
-      encoding: 'utf8',
-      maxBuffer: 256 * 1024 * 1024,
-      timeout: 120_000,
-    })
-    return { status: result.status ?? -1, stdout: result.stdout, stderr: result.stderr }
+    return runShell(this.path(), script, args)
+  }
+
+  /** Like sh(), but beside the filesystems, where the images `first.img` … lie. */
+  shOutside(script: string, ...args: string[]): string {
+    return outputOf(script, runShell(this.folder, script, args))
   }
 
   /** Unmounts one mount point, waiting while it is busy. */
@@ -147,6 +142,21 @@ export class BtrfsWorld {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.destroy()
   }
+}
+
+function runShell(cwd: string, script: string, args: readonly string[]): ShellResult {
+  const result = spawnSync('/bin/bash', ['-euc', script, 'sh', ...args], {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 256 * 1024 * 1024,
+    timeout: 120_000,
+  })
+  return { status: result.status ?? -1, stdout: result.stdout, stderr: result.stderr }
+}
+
+function outputOf(script: string, result: ShellResult): string {
+  if (result.status === 0) return result.stdout
+  throw new Error(`script failed with ${result.status}: ${script}\n${result.stderr}`)
 }
 
 const prefix = 'btrvault-world-'
@@ -181,7 +191,7 @@ function sweepLeftovers(): void {
 function removeLeftover(folder: string): void {
   const swaps = readFileSync('/proc/swaps', 'utf8').split('\n')
   for (const line of swaps) {
-    const file = line.split(' ')[0] as string
+    const file = unescapeOctal(line.split(' ')[0] as string)
     if (file.startsWith(`${folder}/`)) spawnSync('swapoff', [file])
   }
   for (const mountPoint of mountPointsBelow(folder)) spawnSync('umount', ['-l', mountPoint])
@@ -195,9 +205,15 @@ function removeLeftover(folder: string): void {
 function mountPointsBelow(folder: string): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .map(line => (line.split(' ')[4] ?? '').replaceAll('\\040', ' '))
+    .map(line => unescapeOctal(line.split(' ')[4] ?? ''))
     .filter(mountPoint => mountPoint === folder || mountPoint.startsWith(`${folder}/`))
     .toReversed()
+}
+
+function unescapeOctal(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 8)),
+  )
 }
 
 function imagesIn(folder: string): string[] {

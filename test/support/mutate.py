@@ -406,6 +406,9 @@ class Mutator:
             open(victim, "xb").close()
             os.chmod(victim, 0o4755)
             os.mkdir(os.path.join(root, BELOW))
+            # Else listing the root would set its atime later, and send tells all its times then.
+            mtime = os.lstat(root).st_mtime_ns
+            os.utime(root, ns=(mtime + 10**9, mtime))
             return
         os.chown(victim, os.lstat(victim).st_uid + 1, 0)
         os.chmod(victim, 0o4755)
