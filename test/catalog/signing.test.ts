@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { inspect, promisify } from 'node:util'
@@ -18,6 +17,7 @@ import {
   type VerifyOptions,
   verifySignature,
 } from '../../src/catalog/signing.ts'
+import { makeScratchFolder } from '../support/scratch-folder.ts'
 
 const run = promisify(execFile)
 const namespace = 'manifest@btrvault'
@@ -128,7 +128,7 @@ describe('sign() and verifySignature()', () => {
 describe('ssh-keygen -Y', () => {
   let folder: string
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'btrvault-signing-'))
+    folder = await makeScratchFolder()
     await writeFile(join(folder, 'key'), made.privateKeyText, { mode: 0o600 })
   })
   after(() => rm(folder, { recursive: true, force: true }))

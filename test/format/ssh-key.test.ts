@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
@@ -17,6 +16,7 @@ import {
   sshFingerprint,
 } from '../../src/format/ssh-key.ts'
 import { SshReader, sshMpint, sshString } from '../../src/format/ssh-wire.ts'
+import { makeScratchFolder } from '../support/scratch-folder.ts'
 
 const run = promisify(execFile)
 
@@ -25,7 +25,7 @@ describe('ssh keys', () => {
   let ed25519: { secret: string; line: string }
   let rsa: { secret: string; line: string }
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'btrvault-ssh-'))
+    folder = await makeScratchFolder()
     ed25519 = await generate('ed', ['-t', 'ed25519'])
     rsa = await generate('rsa', ['-t', 'rsa', '-b', '2048'])
   })
@@ -96,6 +96,20 @@ describe('ssh keys', () => {
     }
     const longer = Buffer.concat([bytes, Buffer.from([0])])
     refusal(() => parseSshPrivateKey(armored(longer), 'it'))
+    const altered = (at: number): string => {
+      const copy = Buffer.from(bytes)
+      copy[at] = (copy[at] ?? 0) ^ 0x20
+      return armored(copy)
+    }
+    const publicPart = bytes.indexOf(blob)
+    assert.match(
+      refusal(() => parseSshPrivateKey(altered(publicPart + blob.length - 1), 'it')).message,
+      /parts differ/,
+    )
+    assert.match(
+      refusal(() => parseSshPrivateKey(altered(bytes.length - 1), 'it')).message,
+      /padding/,
+    )
   })
 
   it('refuses malformed lines, other types and mixed types', () => {

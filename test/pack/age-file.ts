@@ -1,9 +1,6 @@
 // Whole age files for tests, through the same calls that segments are made and opened with.
 
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
 import { concatBytes } from '../../src/base/bytes.ts'
 import { ageHeaderLength, makeAgeHeader, openAgeHeader } from '../../src/pack/age-header.ts'
@@ -52,14 +49,4 @@ export async function openFile(
     chunks.push(chunk)
   })
   return concatBytes(chunks)
-}
-
-/** A folder that is gone when `use` ends. */
-export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'btrvault-age-'))
-  try {
-    return await use(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 }

@@ -132,11 +132,11 @@ describe('age header', () => {
   })
 
   it('gives up on a huge header soon, and holds one of many stanzas', async () => {
-    const stanza = encodeUtf8(`-> X25519 ${'A'.repeat(43)}\n${'A'.repeat(43)}\n`)
-    const lines = concatBytes([
-      encodeUtf8('age-encryption.org/v1\n'),
-      ...Array.from({ length: 1000 }, () => stanza),
-    ])
+    const stanza = `-> X25519 ${'A'.repeat(43)}\n${'A'.repeat(43)}\n`
+    const headerOf = (stanzaCount: number): Uint8Array =>
+      encodeUtf8(`age-encryption.org/v1\n${stanza.repeat(stanzaCount)}--- ${'A'.repeat(43)}\n`)
+    assert.equal(ageHeaderLength(headerOf(600)), headerOf(600).length)
+    const lines = headerOf(1000)
     const started = performance.now()
     assert.throws(() => ageHeaderLength(lines), isCorrupt)
     assert.throws(() => ageHeaderLength(new Uint8Array(64 << 20).fill(65)), isCorrupt)

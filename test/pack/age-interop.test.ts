@@ -15,7 +15,8 @@ import { equalBytes } from '../../src/base/bytes.ts'
 import { isFailure } from '../../src/base/failure.ts'
 import { generateIdentity, loadIdentities, recipientOf } from '../../src/pack/identities.ts'
 import { parseRecipient } from '../../src/pack/recipients.ts'
-import { openFile, sealFile, withFolder } from './age-file.ts'
+import { withScratchFolder } from '../support/scratch-folder.ts'
+import { openFile, sealFile } from './age-file.ts'
 
 const run = promisify(execFile)
 const timeLimit = { timeout: 60_000 }
@@ -43,7 +44,7 @@ const classicKinds: Record<string, PairMaker> = {
 describe('age tool', () => {
   for (const [kind, makePair] of Object.entries(classicKinds)) {
     it(`opens what we seal, and we open what it seals: ${kind}`, timeLimit, () =>
-      withFolder(async folder => {
+      withScratchFolder(async folder => {
         const pair = await makePair(folder)
         const path = (name: string): string => join(folder, name)
         await writeFile(path('secret'), pair.secretText, { mode: 0o600 })
@@ -64,7 +65,7 @@ describe('age tool', () => {
   }
 
   it('opens one file with any of the keys that it was sealed to', timeLimit, () =>
-    withFolder(async folder => {
+    withScratchFolder(async folder => {
       const pairs = await Promise.all([
         sshPair(folder, ['-t', 'rsa', '-b', '2048']),
         Promise.resolve(rsaPemPair('spki')),
@@ -91,7 +92,7 @@ describe('age tool', () => {
   )
 
   it('says the same public key as we do', timeLimit, () =>
-    withFolder(async folder => {
+    withScratchFolder(async folder => {
       const path = join(folder, 'key')
       await run('age-keygen', ['-o', path])
       const { stdout } = await run('age-keygen', ['-y', path])

@@ -10,9 +10,11 @@ import { armor, Encrypter } from 'age-encryption'
 
 import { equalBytes } from '../../src/base/bytes.ts'
 import { type Failure, type FailureCode, isFailure } from '../../src/base/failure.ts'
+import { formatSshPrivateKey } from '../../src/format/ssh-key.ts'
 import { generateIdentity, loadIdentities, recipientOf } from '../../src/pack/identities.ts'
 import { parseRecipient } from '../../src/pack/recipients.ts'
-import { openFile, sealFile, withFolder } from './age-file.ts'
+import { withScratchFolder } from '../support/scratch-folder.ts'
+import { openFile, sealFile } from './age-file.ts'
 
 const run = promisify(execFile)
 const created = new Date('2026-11-21T10:00:00.123Z')
@@ -119,7 +121,7 @@ describe('loadIdentities()', () => {
   })
 
   it('refuses an OpenSSH key under a passphrase and says how to go on', () =>
-    withFolder(async folder => {
+    withScratchFolder(async folder => {
       const path = join(folder, 'key')
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret words', '-f', path])
       const failure = await refusal(await readFile(path, 'utf8'), {
@@ -136,8 +138,19 @@ describe('loadIdentities()', () => {
     for (const text of shown) assert.ok(!text.includes(secret.slice(18, 30)))
   })
 
-  it('opens what was sealed to an ssh key of the same secret, of which the halves must fit', () =>
-    withFolder(async folder => {
+  it('refuses an OpenSSH key of which the secret was altered', async () => {
+    const seed = new Uint8Array(32).fill(2)
+    const publicKey = Buffer.from(
+      'd04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737',
+      'hex',
+    )
+    const key = { kind: 'ed25519', publicKey, seed } as const
+    const text = formatSshPrivateKey(key, { comment: '', check: 1 })
+    await refusal(text, { says: /public and private parts differ/ })
+  })
+
+  it('opens what was sealed to the public half of an ssh key', () =>
+    withScratchFolder(async folder => {
       const path = join(folder, 'key')
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path])
       const [identity] = await loadIdentities(await readFile(path, 'utf8'), 'key')

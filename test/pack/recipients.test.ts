@@ -125,6 +125,11 @@ describe('parseRecipient()', () => {
     for (const publicKey of [zero, one, two, prime, minusOne, order8]) {
       refusal(formatSshPublicKeyLine({ kind: 'ed25519', publicKey }))
     }
+    // y = 3 is a good point, and p + 3 another spelling of it.
+    const three = Uint8Array.from(zero, (_, at) => (at === 0 ? 3 : 0))
+    parseRecipient(formatSshPublicKeyLine({ kind: 'ed25519', publicKey: three }))
+    const again = Uint8Array.from(prime, (byte, at) => (at === 0 ? 0xf0 : byte))
+    refusal(formatSshPublicKeyLine({ kind: 'ed25519', publicKey: again }))
   })
 })
 
