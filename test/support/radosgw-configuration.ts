@@ -49,8 +49,6 @@ bluestore block create = true
 bluestore fsck on mount = false
 osd memory target = 939524096
 osd class load list = *
-osd max object name len = 256
-osd max object namespace len = 64
 [client]
 rgw frontends = beast endpoint=127.0.0.1:${rgwPort}
 rgw enable apis = s3, admin

@@ -67,7 +67,8 @@ export async function sweep(): Promise<void> {
 /** Starts a server in the folder, which must be empty or a dead server's. `owner`: a process's id. */
 export async function up(folder: string, owner: number): Promise<ServerFacts> {
   await down(folder)
-  for (const part of ['mon', 'osd', 'rgw', 'run', 'log']) mkdirSync(join(folder, part), { recursive: true })
+  for (const part of ['mon', 'osd', 'rgw', 'run', 'log'])
+    mkdirSync(join(folder, part), { recursive: true })
   writeFileSync(join(folder, 'owner'), String(owner))
   try {
     return await start(folder)
@@ -99,10 +100,21 @@ async function start(folder: string): Promise<ServerFacts> {
   const monmap = join(folder, 'monmap')
   const address = `[v2:127.0.0.1:${monPort}]`
   run('monmaptool', ['--create', '--addv', 'a', address, '--fsid', fsid, monmap])
-  run('ceph-mon', [...c, '--mkfs', '-i', 'a', '--monmap', monmap, '--keyring', join(folder, 'keyring')])
+  run('ceph-mon', [
+    ...c,
+    '--mkfs',
+    '-i',
+    'a',
+    '--monmap',
+    monmap,
+    '--keyring',
+    join(folder, 'keyring'),
+  ])
   daemon(folder, 'mon', ['ceph-mon', ...c, '-i', 'a', '-f'])
   const osdUuid = randomUUID()
-  await until('the monitor', () => run('ceph', [...c, '--connect-timeout', '10', 'osd', 'new', osdUuid]))
+  await until('the monitor', () =>
+    run('ceph', [...c, '--connect-timeout', '10', 'osd', 'new', osdUuid]),
+  )
   run('ceph', [...c, 'auth', 'import', '-i', join(folder, 'keyring')])
   run('ceph-osd', [...c, '-i', '0', '--mkfs', '--osd-uuid', osdUuid])
   daemon(folder, 'osd', ['ceph-osd', ...c, '-i', '0', '-f'])
@@ -118,7 +130,14 @@ async function start(folder: string): Promise<ServerFacts> {
   const accessKey = `AK${randomBytes(8).toString('hex')}`
   const secretKey = `SK${randomBytes(16).toString('hex')}`
   const keys = ['--access-key', accessKey, '--secret-key', secretKey]
-  run('radosgw-admin', [...adminOptions(folder), 'user', 'create', '--uid=test', '--display-name=test', ...keys])
+  run('radosgw-admin', [
+    ...adminOptions(folder),
+    'user',
+    'create',
+    '--uid=test',
+    '--display-name=test',
+    ...keys,
+  ])
   const facts = { endpoint, accessKey, secretKey, folder }
   writeFileSync(join(folder, 'server.json'), JSON.stringify(facts), { mode: 0o600 })
   return facts

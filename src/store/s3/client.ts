@@ -38,8 +38,8 @@ export interface S3Connection {
     signal: AbortSignal,
   ): Promise<ListObjectsV2CommandOutput>
   delete(input: DeleteObjectCommandInput, signal: AbortSignal): Promise<void>
-  /** The Date header of the last answer, also of an error. */
-  lastDate(): string | undefined
+  /** How many answers came so far, errors too, and the Date header of the last. */
+  answers(): { readonly count: number; readonly date: string | undefined }
   close(): void
 }
 
@@ -52,9 +52,9 @@ export async function connectS3(address: S3Address): Promise<S3Connection> {
   const sdk = await import('@aws-sdk/client-s3')
   const agents = await makeAgents(address)
   const client = new sdk.S3Client(clientConfig(address, agents))
-  let lastDate: string | undefined
+  let answers: ReturnType<S3Connection['answers']> = { count: 0, date: undefined }
   watchAnswers(client, date => {
-    lastDate = date
+    answers = { count: answers.count + 1, date }
   })
   return {
     put: async ({ payloadHash, ...input }, signal) => {
@@ -69,7 +69,7 @@ export async function connectS3(address: S3Address): Promise<S3Connection> {
     delete: async (input, signal) => {
       await client.send(new sdk.DeleteObjectCommand(input), { abortSignal: signal })
     },
-    lastDate: () => lastDate,
+    answers: () => answers,
     close: () => {
       client.destroy()
       agents.httpAgent.destroy()
@@ -154,12 +154,12 @@ function signWith(payloadHash: string) {
     }
 }
 
-function watchAnswers(client: S3Client, onDate: (date: string) => void): void {
+function watchAnswers(client: S3Client, onAnswer: (date: string | undefined) => void): void {
   client.middlewareStack.add(
     (next, context) => async args => {
       const result = await next(args)
       const date = headersOf(result.response)['date']
-      if (typeof date === 'string') onDate(date)
+      onAnswer(typeof date === 'string' ? date : undefined)
       if (context['commandName'] === 'PutObjectCommand') await refuseErrorIn(result.response)
       return result
     },

@@ -123,7 +123,7 @@ class S3Store implements Store {
 
   async clock(options: CallOptions = {}): Promise<number | undefined> {
     throwIfAborted(options.signal)
-    const before = this.#connection.lastDate()
+    const before = this.#connection.answers().count
     try {
       await this.#call(
         { verb: 'ask the time of', key: 'repository.json', signal: options.signal },
@@ -133,10 +133,9 @@ class S3Store implements Store {
       )
     } catch (error) {
       // Write-only credentials may not look, but even a refusal is dated.
-      const after = this.#connection.lastDate()
-      if (options.signal?.aborted || after === undefined || after === before) throw error
+      if (options.signal?.aborted || this.#connection.answers().count === before) throw error
     }
-    const date = Date.parse(this.#connection.lastDate() ?? '')
+    const date = Date.parse(this.#connection.answers().date ?? '')
     return Number.isNaN(date) ? undefined : date
   }
 
