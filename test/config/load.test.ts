@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test'
 import { Failure } from '../../src/base/failure.ts'
 import { parseAccessKeyFile, withCredentials } from '../../src/config/access-key.ts'
 import type { RemoteConfig } from '../../src/config/config.ts'
-import { configPath, loadConfig } from '../../src/config/load.ts'
+import { configPath } from '../../src/config/config-path.ts'
+import { loadConfig } from '../../src/config/load.ts'
 
 let folder = ''
 before(async () => {

@@ -1,0 +1,154 @@
+// What is told of one subject's progress: rate from a moving window, time left only when it can be
+// known, and the words of a bar or a line. No terminal here.
+
+import { formatBytes, formatDuration } from '../base/units.ts'
+import type { ProgressEvent } from '../model/event.ts'
+import type { Paint } from './colour.ts'
+import { escapeControls } from './escape.ts'
+import { fit, padEnd, padStart, widthOf } from './width.ts'
+
+const windowMs = 10_000
+/** Before that a rate says more about the start than about the rest. */
+const leastWindowMs = 3_000
+
+export class SubjectProgress {
+  readonly startedAt: number
+  #latest: ProgressEvent
+  #samples: { readonly at: number; readonly bytes: number }[]
+
+  constructor(event: ProgressEvent, now: number) {
+    this.startedAt = now
+    this.#latest = event
+    this.#samples = [{ at: now, bytes: event.readBytes }]
+  }
+
+  add(event: ProgressEvent, now: number): void {
+    // A subject that begins anew (another try) has no speed yet.
+    if (event.readBytes < this.#latest.readBytes) this.#samples = []
+    this.#latest = event
+    const last = this.#samples.at(-1)
+    if (last === undefined || now - last.at >= 200) {
+      this.#samples.push({ at: now, bytes: event.readBytes })
+    }
+    // One sample older than the window stays, as its left edge.
+    while ((this.#samples[1]?.at ?? now) < now - windowMs) this.#samples.shift()
+  }
+
+  get latest(): ProgressEvent {
+    return this.#latest
+  }
+
+  /** Bytes a second over the last seconds; undefined while too little is known. */
+  rate(now: number): number | undefined {
+    const first = this.#samples[0]
+    if (!first || now - first.at < 500) return undefined
+    return ((this.#latest.readBytes - first.bytes) / (now - first.at)) * 1000
+  }
+
+  /** From 0 to 1; undefined when the whole is not known, or was known wrongly. */
+  get fraction(): number | undefined {
+    const { totalBytes, readBytes } = this.#latest
+    if (totalBytes === undefined || totalBytes <= 0 || readBytes > totalBytes) return undefined
+    return readBytes / totalBytes
+  }
+
+  /** Undefined rather than a guess. */
+  timeLeftMs(now: number): number | undefined {
+    const rate = this.rate(now)
+    const { totalBytes, readBytes } = this.#latest
+    if (this.fraction === undefined || totalBytes === undefined || !rate) return undefined
+    if (now - this.startedAt < leastWindowMs) return undefined
+    return ((totalBytes - readBytes) / rate) * 1000
+  }
+}
+
+export interface BarLayout {
+  readonly paint: Paint
+  readonly width: number
+  /** Columns for the subject's name, the same for all that stack. */
+  readonly nameWidth: number
+  readonly now: number
+}
+
+/** One line, no wider than the layout: name, bar, read, stored, rate, time left. */
+export function barLine(subject: SubjectProgress, layout: BarLayout): string {
+  const { paint, width, now } = layout
+  const name = padEnd(
+    fit(escapeControls(subject.latest.subject), layout.nameWidth),
+    layout.nameWidth,
+  )
+  const rate = subject.rate(now)
+  const fraction = subject.fraction
+  const left = subject.timeLeftMs(now)
+  const fields = {
+    percent: fraction === undefined ? '' : padStart(`${Math.floor(fraction * 100)} %`, 5),
+    read: `${padStart(formatBytes(subject.latest.readBytes), 8)} read`,
+    stored: `${padStart(formatBytes(subject.latest.storedBytes), 8)} stored`,
+    rate: padStart(rate === undefined ? '' : `${formatBytes(rate)}/s`, 10),
+    time: left === undefined ? elapsedText(now - subject.startedAt) : `${calmDuration(left)} left`,
+  }
+  const room = width - widthOf(name)
+  // What is least missed goes first when the window is narrow.
+  for (const names of fieldSets) {
+    const texts = names.map(field => fields[field]).filter(text => text !== '')
+    const used = texts.reduce((sum, text) => sum + widthOf(text) + 2, 0)
+    const barRoom = Math.min(30, room - used - 2)
+    if (used > room) continue
+    const bar =
+      barRoom >= 8 && fraction !== undefined ? `  ${barText(fraction, barRoom, paint)}` : ''
+    return `${paint('strong', name)}${bar}${texts.map(text => `  ${text}`).join('')}`
+  }
+  return fit(name, width)
+}
+
+const fieldSets = [
+  ['percent', 'read', 'stored', 'rate', 'time'],
+  ['percent', 'read', 'stored', 'rate'],
+  ['percent', 'read', 'rate'],
+  ['percent', 'read'],
+  ['percent'],
+  [],
+] as const
+
+/** For logs: everything in words. */
+export function progressSentence(subject: SubjectProgress, now: number): string {
+  const { readBytes, storedBytes, totalBytes } = subject.latest
+  const rate = subject.rate(now)
+  const left = subject.timeLeftMs(now)
+  const whole =
+    subject.fraction === undefined || totalBytes === undefined
+      ? ''
+      : ` of ${formatBytes(totalBytes)}`
+  return [
+    `${formatBytes(readBytes)}${whole} read`,
+    `${formatBytes(storedBytes)} stored`,
+    ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]),
+    ...(left === undefined ? [] : [`about ${calmDuration(left)} left`]),
+  ].join(', ')
+}
+
+/** When a subject is done. */
+export function finalSentence(subject: SubjectProgress, now: number): string {
+  const { readBytes, storedBytes } = subject.latest
+  const elapsed = now - subject.startedAt
+  const rate = elapsed < 1000 ? '' : ` (${formatBytes((readBytes / elapsed) * 1000)}/s)`
+  return `${formatBytes(readBytes)} read, ${formatBytes(storedBytes)} stored in ${formatDuration(elapsed)}${rate}`
+}
+
+/** Seconds that jump about help nobody: steps of 5 s from a minute on. */
+function calmDuration(ms: number): string {
+  if (ms < 10_000) return `${Math.max(1, Math.round(ms / 1000))} s`
+  return formatDuration(ms < 60_000 ? ms : Math.round(ms / 5000) * 5000)
+}
+
+function elapsedText(ms: number): string {
+  return ms < 1000 ? '' : formatDuration(Math.floor(ms / 1000) * 1000).replace(/\.0 s$/, ' s')
+}
+
+const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
+
+function barText(fraction: number, columns: number, paint: Paint): string {
+  const filled = Math.min(columns * 8, Math.round(fraction * columns * 8))
+  const done = '█'.repeat(filled >> 3) + (eighths[filled & 7] ?? '')
+  return paint('accent', done) + paint('quiet', '░'.repeat(columns - widthOf(done)))
+}

@@ -1,0 +1,43 @@
+// Flags that several verbs have, with the same words.
+
+import { parseDuration } from '../../config/values.ts'
+import type { Flag } from '../verb.ts'
+
+export const yesFlag: Flag = {
+  flags: '-y, --yes',
+  doc: 'agree beforehand to what would be asked',
+}
+
+export const remoteFlag: Flag = {
+  flags: '-r, --remote <name>',
+  doc: 'only this remote; may be repeated',
+  repeats: true,
+  defaultText: 'all that the source names',
+}
+
+export const identityFlag: Flag = {
+  flags: '-i, --identity <file>',
+  doc: 'age identity (or SSH private key) that decrypts; may be repeated',
+  repeats: true,
+}
+
+export const fromFlag: Flag = {
+  flags: '--from <url>',
+  doc: 'repository to read, without a configuration: s3://bucket/prefix?endpoint=…, file:///path or /path',
+}
+
+export const signersFlag: Flag = {
+  flags: '--signers <file>',
+  doc: 'allowed_signers file to believe, without a configuration',
+}
+
+/** Text → Date: an ISO 8601 time, a day, or a span before now such as `3d`. */
+export function parseTime(now: number): (text: string) => Date | undefined {
+  return text => {
+    const span = parseDuration(text.replace(/ ago$/, ''))
+    if ('value' in span) return new Date(now - span.value)
+    if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return undefined
+    const time = new Date(text)
+    return Number.isNaN(time.getTime()) ? undefined : time
+  }
+}
