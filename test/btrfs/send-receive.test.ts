@@ -203,6 +203,42 @@ test('startReceive() refuses a stream that is cut or damaged, and leaves no good
   }
 })
 
+test('startReceive() confines a hostile stream to the staging directory', async () => {
+  const staging = stagingFolder('hostile')
+  const uuid = Buffer.alloc(16, 7)
+  const ctransid = Buffer.from([9, 0, 0, 0, 0, 0, 0, 0])
+  const hostile = Buffer.concat([
+    Buffer.from('btrfs-stream\0\x01\0\0\0', 'latin1'),
+    command(1, [15, Buffer.from('s')], [1, uuid], [2, ctransid]),
+    command(3, [15, Buffer.from('../../evil')], [3, ctransid]),
+    command(3, [15, Buffer.from('../../../evil')], [3, ctransid]),
+    command(21),
+  ])
+  await receive(staging, hostile).catch(() => {})
+  for (const path of [world.secondPath('evil'), world.outside('evil')]) {
+    assert.ok(!existsSync(path), path)
+  }
+  assert.equal((await showSubvolume(`${staging}/s`)).name, 's', 'the stream was read')
+})
+
+/** A command of the send stream; its checksum is CRC-32C from 0, not inverted. */
+function command(type: number, ...attributes: [number, Buffer][]): Buffer {
+  const payload = attributes.flatMap(([key, value]) => [shorts(key, value.length), value])
+  const size = payload.reduce((sum, part) => sum + part.length, 0)
+  const bytes = Buffer.concat([shorts(size, 0, type, 0, 0), ...payload])
+  let crc = 0
+  for (const byte of bytes) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  }
+  bytes.writeUInt32LE(crc >>> 0, 6)
+  return bytes
+}
+
+function shorts(...values: number[]): Buffer {
+  return Buffer.from(Uint16Array.from(values).buffer)
+}
+
 test('startReceive() tells that the parent is missing, or out of reach', async () => {
   const bare = await makeBtrfsWorld()
   try {

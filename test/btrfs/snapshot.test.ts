@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import type { Failure } from '../../src/base/failure.ts'
 import { syncFilesystem } from '../../src/btrfs/filesystem.ts'
+import { activeSwapFiles } from '../../src/btrfs/mounts.ts'
 import { deleteSnapshot, makeSnapshot } from '../../src/btrfs/snapshot.ts'
 import { findSubvolume, showSubvolume } from '../../src/btrfs/subvolume.ts'
 import { asUuid, type Uuid } from '../../src/model/ids.ts'
@@ -79,6 +80,7 @@ test('makeSnapshot() names the active swap file and what to do about it', async 
     )
     assert.equal(await findSubvolume(world.path('snaps/swap')), undefined)
     // Somebody else's swap file does not matter.
+    assert.deepEqual(await activeSwapFiles(world.path('home')), [])
     await makeSnapshot(world.path('home'), world.path('snaps/beside-swap'))
   } finally {
     world.sh('swapoff "$1"', swap)
