@@ -32,7 +32,7 @@ export class Rate {
   readonly #clock: Clock
   readonly #msPerByte: number
   #freeAt = 0
-  #queuedMs = 0
+  #seenAt = 0
 
   constructor(bytesPerSecond: number, clock: Clock) {
     if (!(bytesPerSecond > 0)) throw new RangeError(`not a rate: ${bytesPerSecond} bytes a second`)
@@ -44,16 +44,12 @@ export class Rate {
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) throw interruption(signal)
     const now = this.#clock.now()
-    const costMs = bytes * this.#msPerByte
-    // A wall clock that was set back must not make anyone wait for longer than what is queued.
-    const at = Math.min(Math.max(now, this.#freeAt), now + this.#queuedMs + costMs)
-    this.#freeAt = at + costMs
-    this.#queuedMs += costMs
-    try {
-      if (at - now >= 1) await this.#clock.sleep(at - now, signal)
-    } finally {
-      this.#queuedMs -= costMs
-    }
+    // A wall clock that was set back must not make anyone wait for the difference.
+    if (now < this.#seenAt) this.#freeAt -= this.#seenAt - now
+    this.#seenAt = now
+    const at = Math.max(now, this.#freeAt)
+    this.#freeAt = at + bytes * this.#msPerByte
+    if (at - now >= 1) await this.#clock.sleep(at - now, signal)
   }
 }
 

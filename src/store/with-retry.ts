@@ -63,26 +63,32 @@ async function putPatiently(put: Put, options: PutOptions = {}): Promise<void> {
     try {
       await store.put(key, object, options)
     } catch (error) {
-      if (isFailure(error, 'store-unavailable')) answerLost = true
-      const ours = answerLost && isFailure(error, 'object-exists') && (await isOurs(put, options))
-      if (!ours) throw error
+      if (isFailure(error) && error.retryable) answerLost = true
+      throw error
     }
   }
-  await patience.call(`put ${key}`, attempt, options)
+  try {
+    await patience.call(`put ${key}`, attempt, options)
+  } catch (error) {
+    const ours = answerLost && isFailure(error, 'object-exists') && (await isOurs(put, options))
+    if (!ours) throw error
+  }
 }
 
-async function isOurs({ store, key, object }: Put, options: CallOptions): Promise<boolean> {
-  const signal = options.signal
+async function isOurs(
+  { store, patience, key, object }: Put,
+  { signal }: CallOptions,
+): Promise<boolean> {
+  const named = key.includes(toHex(object.sha256))
+  const size = () => store.size(key, { signal })
+  const range = { start: 0, end: object.bytes.length }
+  const bytes = () => store.get(key, { signal, range })
   try {
-    if (!key.includes(toHex(object.sha256))) {
-      const range = { start: 0, end: object.bytes.length }
-      if ((await store.size(key, { signal })) !== range.end) return false
-      return equalBytes(await store.get(key, { signal, range }), object.bytes)
-    }
-    return (await store.size(key, { signal })) === object.bytes.length
+    if ((await patience.call(`size ${key}`, size, { signal })) !== range.end) return false
+    return named || equalBytes(await patience.call(`get ${key}`, bytes, { signal }), object.bytes)
   } catch (error) {
     // Write-only credentials may not look. The name holds the hash and 128 random bits: it is ours.
-    if (isFailure(error, 'store-refused')) return key.includes(toHex(object.sha256))
+    if (isFailure(error, 'store-refused')) return named
     throw error
   }
 }
