@@ -15,6 +15,7 @@ import { type ReceiveCall, type RunningReceive, startReceive } from './receive.t
 import type { BtrfsOptions } from './run.ts'
 import { type RunningSend, type SendCall, startSend } from './send.ts'
 import { deleteSnapshot, makeSnapshot } from './snapshot.ts'
+import { discardStaged, makeStaging, makeWritableCopy, removeStaging } from './staging.ts'
 import { findSubvolume, listSubvolumesIn, showSubvolume } from './subvolume.ts'
 
 export interface Btrfs {
@@ -34,6 +35,14 @@ export interface Btrfs {
   deleteSnapshot(path: string, expected: Uuid, options?: BtrfsOptions): Promise<boolean>
   /** Commits what is in memory, so that `generation` tells of every change until now. */
   sync(path: string, options?: BtrfsOptions): Promise<void>
+  /** Makes a private directory for receiving. */
+  makeStaging(path: string): Promise<void>
+  /** Deletes a staging directory of ours with all subvolumes in it. */
+  removeStaging(path: string): Promise<void>
+  /** Deletes one subvolume of a staging directory of ours. */
+  discardStaged(staged: Pick<Subvolume, 'path'>): Promise<void>
+  /** `destination` must not exist. */
+  writableCopy(snapshot: string, destination: string): Promise<void>
   startSend(call: SendCall): RunningSend
   startReceive(call: ReceiveCall): RunningReceive
   filesystemOf(path: string): Promise<Filesystem>
@@ -49,6 +58,10 @@ export const systemBtrfs: Btrfs = {
   snapshot: makeSnapshot,
   deleteSnapshot,
   sync: syncFilesystem,
+  makeStaging,
+  removeStaging,
+  discardStaged,
+  writableCopy: makeWritableCopy,
   startSend,
   startReceive,
   filesystemOf,

@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto'
 import { mapInOrder } from '../base/concurrency.ts'
 import { Failure, isFailure } from '../base/failure.ts'
-import type { AllowedSigner } from './allowed-signers.ts'
 import { decodeManifest, manifestNamespace } from '../format/manifest.ts'
 import {
   manifestKey,
@@ -14,6 +13,7 @@ import {
 } from '../format/object-key.ts'
 import type { Backup } from '../model/backup.ts'
 import type { SeriesId, Sha256 } from '../model/ids.ts'
+import type { AllowedSigner } from './allowed-signers.ts'
 import type { ManifestCache, SignedManifest } from './manifest-cache.ts'
 import type { Repository } from './repository.ts'
 import { verifySignature } from './signing.ts'

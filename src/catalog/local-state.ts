@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { LineFile, readTextIfPresent, writeFileAtomic } from '../base/atomic-file.ts'
 import { repositoryIdField, timeField, uuidField } from '../format/json-document.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
+import type { ProbeReport } from '../model/probe.ts'
 
 export function lockPath(state: string, source: SourceName): string {
   return join(state, 'sources', source, 'lock')
@@ -50,6 +51,15 @@ export async function storeRemoteMemory(
 
 function remotePath(state: string, remote: string): string {
   return join(state, 'remotes', `${remote}.json`)
+}
+
+/** What a trial of the remote found last; shown by doctor. */
+export async function storeProbe(state: string, remote: string, probe: ProbeReport): Promise<void> {
+  await writeFileAtomic(probePath(state, remote), `${JSON.stringify(probe, null, 1)}\n`)
+}
+
+function probePath(state: string, remote: string): string {
+  return join(state, 'remotes', `${remote}.probe.json`)
 }
 
 const madeSnapshot = z.strictObject({ uuid: uuidField, name: z.string() })

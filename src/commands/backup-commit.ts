@@ -8,7 +8,7 @@ import type { SignedManifest } from '../catalog/manifest-cache.ts'
 import { decodeManifest, encodeManifest } from '../format/manifest.ts'
 import type { Backup, BackupParameters, Manifest, StoredObject } from '../model/backup.ts'
 import type { StreamSummary } from '../stream/guard.ts'
-import type { RunTask } from './backup-run.ts'
+import type { RunTask } from './backup-task.ts'
 import { nowOf } from './context.ts'
 
 export interface StoredRun {

@@ -7,7 +7,6 @@
 import { createHash } from 'node:crypto'
 import { toHex } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
-import type { Budget } from '../base/concurrency.ts'
 import { isFailure } from '../base/failure.ts'
 import { sendArguments } from '../btrfs/send.ts'
 import { sha256Of } from '../catalog/catalog.ts'
@@ -17,53 +16,19 @@ import {
   type SegmentRecord,
   type UnfinishedRun,
 } from '../catalog/journal.ts'
-import type { SigningKey } from '../catalog/signing.ts'
 import type { IndexBegin, IndexEnd, IndexRecord } from '../format/index-record.ts'
 import { encodeLead } from '../format/lead-frame.ts'
 import { type ObjectRole, objectEnding, objectKey } from '../format/object-key.ts'
 import type { Backup, BackupParameters, StoredObject } from '../model/backup.ts'
-import type { RunId, SeriesId, Sha256, SourceName } from '../model/ids.ts'
-import type { Subvolume } from '../model/subvolume.ts'
+import type { RunId, Sha256 } from '../model/ids.ts'
 import { frameSize } from '../pack/frame.ts'
 import { IndexWriter } from '../pack/index-writer.ts'
 import { type PackedObject, Packer, type PackOptions } from '../pack/packer.ts'
 import type { ReaderFrame } from '../pack/reader-protocol.ts'
 import { type StreamEnd, StreamReader } from '../pack/stream-reader.ts'
-import type { WorkerPool } from '../pack/worker-pool.ts'
 import { commitRun, finishCommit } from './backup-commit.ts'
-import { type Context, randomHex } from './context.ts'
-import type { OpenedRemote } from './remotes.ts'
-
-export interface RunTask {
-  readonly context: Context
-  readonly pool: WorkerPool
-  readonly budget: Budget
-  readonly remote: OpenedRemote
-  readonly source: SourceName
-  readonly sourcePath: string
-  readonly series: SeriesId
-  readonly seq: number
-  readonly previous: Sha256 | null
-  readonly snapshot: Subvolume
-  readonly parent: { readonly backup: Backup; readonly snapshot: Subvolume } | null
-  readonly protocol: 1 | 2
-  readonly versions: { readonly kernel: string; readonly progs: string }
-  readonly signingKey: SigningKey
-  readonly recipients: readonly string[]
-  readonly journalPath: string
-  /** What an earlier run of the same backup has stored. */
-  readonly unfinished: UnfinishedRun | undefined
-  /** Decrypt, decompress and compare each object before it is uploaded. */
-  readonly check: boolean
-}
-
-export interface RunOutcome {
-  readonly backup: Backup
-  readonly readBytes: number
-  readonly storedBytes: number
-  /** Raw bytes of segments that an earlier run had stored. */
-  readonly resumedBytes: number
-}
+import type { RunOutcome, RunTask } from './backup-task.ts'
+import { randomHex } from './context.ts'
 
 /** Failure 'send-failed' is the source's fault: another parent may do better. */
 export async function runBackup(task: RunTask): Promise<RunOutcome> {

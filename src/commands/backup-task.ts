@@ -1,0 +1,42 @@
+// What one run needs to know, and what it reports.
+
+import type { Budget } from '../base/concurrency.ts'
+import type { UnfinishedRun } from '../catalog/journal.ts'
+import type { SigningKey } from '../catalog/signing.ts'
+import type { Backup } from '../model/backup.ts'
+import type { SeriesId, Sha256, SourceName } from '../model/ids.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import type { WorkerPool } from '../pack/worker-pool.ts'
+import type { Context } from './context.ts'
+import type { OpenedRemote } from './remotes.ts'
+
+export interface RunTask {
+  readonly context: Context
+  readonly pool: WorkerPool
+  readonly budget: Budget
+  readonly remote: OpenedRemote
+  readonly source: SourceName
+  readonly sourcePath: string
+  readonly series: SeriesId
+  readonly seq: number
+  readonly previous: Sha256 | null
+  readonly snapshot: Subvolume
+  readonly parent: { readonly backup: Backup; readonly snapshot: Subvolume } | null
+  readonly protocol: 1 | 2
+  readonly versions: { readonly kernel: string; readonly progs: string }
+  readonly signingKey: SigningKey
+  readonly recipients: readonly string[]
+  readonly journalPath: string
+  /** What an earlier run of the same backup has stored. */
+  readonly unfinished: UnfinishedRun | undefined
+  /** Decrypt, decompress and compare each object before it is uploaded. */
+  readonly check: boolean
+}
+
+export interface RunOutcome {
+  readonly backup: Backup
+  readonly readBytes: number
+  readonly storedBytes: number
+  /** Raw bytes of segments that an earlier run had stored. */
+  readonly resumedBytes: number
+}

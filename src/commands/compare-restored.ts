@@ -1,0 +1,119 @@
+// After a restore: is what arrived what was backed up? `btrfs receive` itself loses some things
+// without saying so (suid bits, the root's time, inherited ACLs); here they are found and told.
+
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import { equalBytes } from '../base/bytes.ts'
+import type { Repository } from '../catalog/repository.ts'
+import type { Backup } from '../model/backup.ts'
+import type { Identity } from '../pack/identities.ts'
+import { expectedTree } from '../restore/expected-tree.ts'
+import { compareTrees, type TreeDifference } from '../stream/compare.ts'
+import type { Tree } from '../stream/tree.ts'
+import { actualTree } from './actual-tree.ts'
+import type { Context } from './context.ts'
+
+export type HowMuch = 'full' | 'sample' | 'none'
+
+export interface Comparison {
+  /** Names whose type, mode, owner, size, times, xattrs, links and targets were compared. */
+  readonly namesCompared: number
+  /** Files whose contents were compared with the source snapshot. */
+  readonly filesCompared: number
+  /** The source snapshot, where it is still on this machine; else contents rest on the hashes. */
+  readonly source: string | null
+  readonly differenceCount: number
+  /** The first of them. */
+  readonly differences: readonly TreeDifference[]
+  /** Files whose contents differ. */
+  readonly contentDifferences: readonly string[]
+}
+
+export interface CompareTask {
+  /** A read-only snapshot. */
+  readonly restored: string
+  readonly howMuch: Exclude<HowMuch, 'none'>
+  readonly chain: readonly Backup[]
+  readonly repository: Repository
+  readonly identities: readonly Identity[]
+  /** Folders in which the source snapshot may still be. */
+  readonly snapshotFolders: readonly string[]
+}
+
+const differencesTold = 20
+const filesInSample = 200
+
+export async function compareRestored(context: Context, task: CompareTask): Promise<Comparison> {
+  const { signal } = context
+  const { repository, chain, identities, restored } = task
+  context.emit({ kind: 'step', text: `comparing ${restored} with what was backed up` })
+  const expected = await expectedTree(repository, chain, { identities, signal })
+  const actual = await actualTree(context, restored)
+  const differences: TreeDifference[] = []
+  let differenceCount = 0
+  for (const difference of compareTrees(expected, actual)) {
+    differenceCount += 1
+    if (differences.length < differencesTold) differences.push(difference)
+  }
+  const source = await sourceSnapshot(context, task)
+  const files = source === null ? [] : chosenFiles(expected, task.howMuch)
+  const contentDifferences: string[] = []
+  for (const path of files) {
+    if (!(await sameContents(pathIn(source as string, path), pathIn(restored, path)))) {
+      contentDifferences.push(path)
+    }
+  }
+  return {
+    namesCompared: count(expected.walk()),
+    filesCompared: files.length,
+    source,
+    differenceCount: differenceCount + contentDifferences.length,
+    differences,
+    contentDifferences: contentDifferences.slice(0, differencesTold),
+  }
+}
+
+async function sourceSnapshot(context: Context, task: CompareTask): Promise<string | null> {
+  const uuid = task.chain.at(-1)?.manifest.snapshot.uuid
+  for (const folder of task.snapshotFolders) {
+    const present = await context.btrfs.listIn(folder).catch(() => [])
+    const found = present.find(one => one.uuid === uuid && one.readOnly)
+    if (found !== undefined) return found.path
+  }
+  return null
+}
+
+/** All files, or some spread evenly over the tree. */
+function chosenFiles(tree: Tree, howMuch: 'full' | 'sample'): string[] {
+  const files: string[] = []
+  for (const { path, node } of tree.walk()) if (node.kind === 'file') files.push(path)
+  if (howMuch === 'full' || files.length <= filesInSample) return files
+  const stride = files.length / filesInSample
+  return Array.from({ length: filesInSample }, (_, n) => files[Math.floor(n * stride)] as string)
+}
+
+async function sameContents(left: Buffer, right: Buffer): Promise<boolean> {
+  const options = { highWaterMark: 1024 * 1024 }
+  const ours = createReadStream(left, options)[Symbol.asyncIterator]()
+  const theirs = createReadStream(right, options)[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const [a, b] = await Promise.all([ours.next(), theirs.next()])
+      if (a.done || b.done) return a.done === b.done
+      if (!equalBytes(a.value as Buffer, b.value as Buffer)) return false
+    }
+  } finally {
+    await Promise.all([ours.return?.(), theirs.return?.()])
+  }
+}
+
+/** Paths of a tree have one character a byte. */
+function pathIn(folder: string, path: string): Buffer {
+  return Buffer.concat([Buffer.from(join(folder, '/')), Buffer.from(path, 'latin1')])
+}
+
+function count(items: Iterable<unknown>): number {
+  let total = 0
+  for (const _ of items) total += 1
+  return total
+}

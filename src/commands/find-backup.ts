@@ -1,0 +1,229 @@
+// From what a person says (a source, a time, an id) to one backup in one repository. Works from a
+// configuration, or on a bare machine from an address, an identity and the allowed signers.
+
+import { Failure, isFailure } from '../base/failure.ts'
+import type { AllowedSigner } from '../catalog/allowed-signers.ts'
+import { type Catalog, loadCatalog } from '../catalog/catalog.ts'
+import { openRepository, type Repository } from '../catalog/repository.ts'
+import { seriesIdOf } from '../catalog/series-id.ts'
+import { seriesSecretOf } from '../catalog/signing.ts'
+import type { Config } from '../config/config.ts'
+import type { Backup } from '../model/backup.ts'
+import { asSourceName, type SeriesId } from '../model/ids.ts'
+import { parseRemoteUrl } from '../model/remote.ts'
+import type { Identity } from '../pack/identities.ts'
+import { readIndexBegin } from '../restore/read-index.ts'
+import type { Context } from './context.ts'
+import { readAllowedSigners, readIdentities, readSigningKey } from './keys.ts'
+import { Remotes } from './remotes.ts'
+
+/** Where to look, and whom to believe. */
+export interface LookIn {
+  readonly config?: Config | undefined
+  /** A remote's name; undefined: those of the configuration, in order. */
+  readonly remote?: string | undefined
+  /** An address, instead of a configuration. */
+  readonly from?: string | undefined
+  /** Path of an identity file. */
+  readonly identity?: string | undefined
+  /** Path of an allowed_signers file; overrides the configuration's. */
+  readonly signers?: string | undefined
+  readonly passphrase?: (() => Promise<string>) | undefined
+}
+
+export interface OpenedRepository {
+  /** The remote's name, or the address. */
+  readonly remote: string
+  readonly repository: Repository
+  readonly catalog: Catalog
+}
+
+/** Repositories opened for reading, with what is needed to believe and to read them. */
+export class Lookup {
+  readonly signers: readonly AllowedSigner[]
+  readonly identities: readonly Identity[]
+  readonly #context: Context
+  readonly #lookIn: LookIn
+  readonly #remotes: Remotes | undefined
+  readonly #opened: Repository[] = []
+
+  static async open(context: Context, lookIn: LookIn): Promise<Lookup> {
+    const { config, identity } = lookIn
+    const signersPath = lookIn.signers ?? config?.keys.allowedSigners
+    if (signersPath === undefined) {
+      throw new Failure('usage', 'cannot believe any backup: no allowed signers were given', {
+        hint: 'give --signers FILE: the recovery kit has its lines',
+      })
+    }
+    const signers = await readAllowedSigners(signersPath)
+    const identities = identity ? await readIdentities(identity, lookIn.passphrase) : []
+    return new Lookup({ context, lookIn, signers, identities })
+  }
+
+  private constructor(parts: {
+    context: Context
+    lookIn: LookIn
+    signers: readonly AllowedSigner[]
+    identities: readonly Identity[]
+  }) {
+    this.#context = parts.context
+    this.#lookIn = parts.lookIn
+    this.signers = parts.signers
+    this.identities = parts.identities
+    const { config, from } = parts.lookIn
+    this.#remotes = config && from === undefined ? new Remotes(parts.context, config) : undefined
+  }
+
+  /** Names of the remotes to look in, in order of preference. */
+  remoteNames(): readonly string[] {
+    const { from, remote, config } = this.#lookIn
+    if (from !== undefined) return [from]
+    if (config === undefined) {
+      throw new Failure('usage', 'cannot look for backups: there is no configuration', {
+        hint: 'give --config FILE, or --from ADDRESS --identity FILE --signers FILE',
+      })
+    }
+    if (remote === undefined) return config.remotes.map(({ name }) => name)
+    if (config.remotes.some(({ name }) => name === remote)) return [remote]
+    throw new Failure('usage', `cannot use remote ${remote}: no remote has that name`, {
+      hint: `the configuration has: ${config.remotes.map(({ name }) => name).join(', ')}`,
+    })
+  }
+
+  async open(remote: string): Promise<OpenedRepository> {
+    if (this.#remotes !== undefined) {
+      const { repository } = await this.#remotes.open(remote)
+      const catalog = await this.#remotes.catalog(remote, this.signers)
+      return { remote, repository, catalog }
+    }
+    const { clock, signal } = this.#context
+    const { store } = await this.#context.openStore(parseRemoteUrl(remote), { clock, signal })
+    const repository = await openRepository(store, { signal }).catch(async (error: unknown) => {
+      await store.close()
+      throw error
+    })
+    this.#opened.push(repository)
+    const catalog = await loadCatalog(repository, { signers: this.signers, signal })
+    return { remote, repository, catalog }
+  }
+
+  /**
+   * The series of a source. The configuration's signing key names it; without, each series is
+   * asked by opening its newest index. Undefined when there is none.
+   */
+  async seriesOf(opened: OpenedRepository, source: string): Promise<SeriesId | undefined> {
+    const { series } = opened.catalog
+    const bySecret = await this.#seriesFromKey(opened.repository, source)
+    if (bySecret !== undefined && series.has(bySecret)) return bySecret
+    if (series.has(source as SeriesId)) return source as SeriesId
+    for (const [id, backups] of series) {
+      if ((await this.sourceOf(opened, backups)) === source) return id
+    }
+    return undefined
+  }
+
+  /** The name that the series' newest index gives its source; undefined without an identity. */
+  async sourceOf(
+    { repository }: OpenedRepository,
+    backups: readonly Backup[],
+  ): Promise<string | undefined> {
+    const newest = backups.at(-1)
+    const isReadable = this.identities.length > 0 || newest?.manifest.parameters.encrypt === 'none'
+    if (newest === undefined || !isReadable) return undefined
+    const { identities } = this
+    const { signal } = this.#context
+    try {
+      return (await readIndexBegin(repository, newest, { identities, signal })).source
+    } catch (error) {
+      // Another machine's series in the same repository may be for another identity.
+      if (isFailure(error, 'identity-wrong')) return undefined
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { store } of this.#opened) await store.close()
+    await this.#remotes?.[Symbol.asyncDispose]()
+  }
+
+  async #seriesFromKey({ id }: Repository, source: string): Promise<SeriesId | undefined> {
+    const name = asSourceName(source)
+    const path = this.#lookIn.config?.keys.signingKey
+    if (name === undefined || path === undefined) return undefined
+    try {
+      return seriesIdOf(seriesSecretOf(await readSigningKey(path)), id, name)
+    } catch (error) {
+      // A machine that only restores has no signing key.
+      if (isFailure(error, 'config-invalid')) return undefined
+      throw error
+    }
+  }
+}
+
+export interface Wanted {
+  readonly source: string
+  /** The last backup whose snapshot was made at or before this time. */
+  readonly at?: Date | undefined
+  /** The seq. */
+  readonly id?: number | undefined
+}
+
+export interface FoundBackup extends OpenedRepository {
+  readonly backup: Backup
+  readonly backups: readonly Backup[]
+}
+
+/** The wanted backup in the first remote that has it; what is wrong with the others is told. */
+export async function findBackup(
+  context: Context,
+  lookup: Lookup,
+  wanted: Wanted,
+): Promise<FoundBackup> {
+  const names = lookup.remoteNames()
+  const failures: unknown[] = []
+  for (const name of names) {
+    try {
+      const opened = await lookup.open(name)
+      const series = await lookup.seriesOf(opened, wanted.source)
+      const backups = (series && opened.catalog.series.get(series)) ?? []
+      for (const { text } of opened.catalog.problems.filter(one => one.series === series)) {
+        context.emit({ kind: 'warning', text: `remote ${name}: ${text}` })
+      }
+      return { ...opened, backups, backup: choose(wanted, backups, name) }
+    } catch (error) {
+      if (isFailure(error, 'interrupted')) throw error
+      failures.push(error)
+      if (names.length > 1 && isFailure(error)) {
+        const text = `${error.message}: trying the next remote`
+        context.emit({
+          kind: 'warning',
+          text,
+          ...(error.hint !== undefined && { hint: error.hint }),
+        })
+      }
+    }
+  }
+  throw failures[0]
+}
+
+function choose({ source, at, id }: Wanted, backups: readonly Backup[], remote: string): Backup {
+  if (backups.length === 0) {
+    throw new Failure(
+      'object-missing',
+      `cannot find ${source} on ${remote}: it has no backup of it`,
+      {
+        hint: 'run btrvault list; on a bare machine an identity must be given to read the names',
+      },
+    )
+  }
+  const chosen = backups.findLast(({ manifest }) => {
+    if (id !== undefined) return manifest.seq === id
+    return at === undefined || manifest.snapshot.createdAt <= at
+  })
+  if (chosen !== undefined) return chosen
+  const what =
+    id === undefined ? `a backup of ${source} from before then` : `backup ${id} of ${source}`
+  throw new Failure('object-missing', `cannot find ${what} on ${remote}: there is none`, {
+    hint: 'run btrvault list to see what there is',
+  })
+}

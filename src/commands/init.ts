@@ -1,0 +1,259 @@
+// Once for each machine and remote: the signing key, a repository on each remote after trying out
+// what the remote can do, the proof that an identity opens what we seal, and the recovery kit.
+
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { readTextIfPresent, writeFileAtomic } from '../base/atomic-file.ts'
+import { Failure, isFailure } from '../base/failure.ts'
+import { allowsNamespace, parseAllowedSigners } from '../catalog/allowed-signers.ts'
+import { loadRemoteMemory, storeProbe, storeRemoteMemory } from '../catalog/local-state.ts'
+import {
+  createRepository,
+  keepGuideCurrent,
+  openRepository,
+  type Repository,
+} from '../catalog/repository.ts'
+import { generateSigningKey, type SigningKey } from '../catalog/signing.ts'
+import type { Config, RemoteConfig } from '../config/config.ts'
+import { manifestNamespace, signerPrincipal } from '../format/manifest.ts'
+import { restoreGuide } from '../format/restore-guide.ts'
+import { formatSshPublicKeyLine } from '../format/ssh-key.ts'
+import { asRepositoryId, type RepositoryId } from '../model/ids.ts'
+import type { ProbeReport } from '../model/probe.ts'
+import { describeRemote } from '../model/remote.ts'
+import { initDirectoryTarget } from '../store/directory/target.ts'
+import { probeStore } from '../store/probe.ts'
+import type { Store } from '../store/store.ts'
+import { proveIdentity } from './canary.ts'
+import { type Context, nowOf, randomHex } from './context.ts'
+import { writeNewSecret } from './keygen.ts'
+import { readIdentities, readSigningKey } from './keys.ts'
+import { recoveryKit } from './recovery-kit.ts'
+import { combinedStatus, type FailureReport, reportFailure } from './report.ts'
+
+export interface InitOptions {
+  readonly config: Config
+  /** Names of remotes; empty: all. */
+  readonly remotes: readonly string[]
+  /** Proves that backups can be read; it is read and not kept. */
+  readonly identity?: string | undefined
+  /** Asked when the identity file has a passphrase. */
+  readonly passphrase?: (() => Promise<string>) | undefined
+  /** Where the recovery kit goes. */
+  readonly kit: string
+  readonly dryRun: boolean
+}
+
+export interface InitReport {
+  readonly dryRun: boolean
+  readonly signingKey: {
+    readonly file: string
+    readonly made: boolean
+    readonly fingerprint: string | null
+  }
+  readonly allowedSigners: { readonly file: string; readonly added: boolean }
+  readonly remotes: readonly RemoteInit[]
+  /** Null when none was written. */
+  readonly kit: string | null
+  readonly exitStatus: number
+}
+
+export interface RemoteInit {
+  readonly remote: string
+  readonly address: string
+  readonly repository: RepositoryId | null
+  readonly made: boolean
+  readonly probe: ProbeReport | null
+  /** An identity opened what was sealed for our recipients. */
+  readonly proven: boolean
+  readonly failure: FailureReport | null
+}
+
+export async function init(context: Context, options: InitOptions): Promise<InitReport> {
+  const { config, dryRun } = options
+  const chosen = chooseRemotes(config, options.remotes)
+  const signing = await makeSigningKey(context, config, dryRun)
+  const added = await allowSigner(config, signing.publicKeyLine, dryRun)
+  const remotes: RemoteInit[] = []
+  for (const remote of chosen) remotes.push(await initRemote(context, options, remote))
+  const failures = remotes.flatMap(({ failure }) => failure ?? [])
+  const kit = dryRun || signing.key === null ? null : options.kit
+  if (kit !== null) await writeKit(context, { config, kit, remotes })
+  return {
+    dryRun,
+    signingKey: {
+      file: config.keys.signingKey,
+      made: signing.made,
+      fingerprint: signing.key?.fingerprint ?? null,
+    },
+    allowedSigners: { file: config.keys.allowedSigners, added },
+    remotes,
+    kit,
+    exitStatus: combinedStatus(failures, remotes.length - failures.length),
+  }
+}
+
+async function initRemote(
+  context: Context,
+  options: InitOptions,
+  remote: RemoteConfig,
+): Promise<RemoteInit> {
+  const address = describeRemote(remote.address)
+  const nothing = { remote: remote.name, address, repository: null, made: false, probe: null }
+  if (options.dryRun) return { ...nothing, proven: false, failure: null }
+  try {
+    if (remote.address.kind === 'directory') await initDirectoryTarget(remote.address.path)
+    return await initOpened(context, options, remote)
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error
+    return { ...nothing, proven: false, failure: reportFailure(error) }
+  }
+}
+
+async function initOpened(
+  context: Context,
+  options: InitOptions,
+  remote: RemoteConfig,
+): Promise<RemoteInit> {
+  const { signal, clock } = context
+  const { state } = options.config
+  const limits = remote.limit
+  const { store } = await context.openStore(remote.address, { clock, signal, limits })
+  try {
+    const probe = await probeStore(store, { clock, signal })
+    await storeProbe(state, remote.name, probe)
+    refuseBroken(probe, store)
+    const earlier = await loadRemoteMemory(state, remote.name)
+    const { repository, made } = await openOrCreate(context, store, earlier?.repository)
+    await keepGuideCurrent(store, restoreGuide(), { signal })
+    const proven = await prove(context, options, { repository, remote })
+    await storeRemoteMemory(state, remote.name, {
+      repository: repository.id,
+      address: store.address,
+      provenAt: proven ? nowOf(context) : (earlier?.provenAt ?? null),
+      createIfAbsent: probe.createIfAbsent,
+    })
+    const { address } = store
+    return {
+      remote: remote.name,
+      address,
+      repository: repository.id,
+      made,
+      probe,
+      proven,
+      failure: null,
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+async function prove(
+  context: Context,
+  options: InitOptions,
+  { repository, remote }: { repository: Repository; remote: RemoteConfig },
+): Promise<boolean> {
+  if (options.identity === undefined || remote.encrypt === 'none') return remote.encrypt === 'none'
+  const identities = await readIdentities(options.identity, options.passphrase)
+  await proveIdentity(context, repository, {
+    identities,
+    recipients: options.config.keys.recipients,
+  })
+  return true
+}
+
+async function openOrCreate(
+  context: Context,
+  store: Store,
+  expect: RepositoryId | undefined,
+): Promise<{ repository: Repository; made: boolean }> {
+  const { signal } = context
+  const id = asRepositoryId(randomHex(context, 16))
+  if (id === undefined) throw new Error('16 random bytes are not 32 hexadecimal digits')
+  // A repository that we know must not come back as an empty one: that is a disk that is not there.
+  if (expect === undefined) {
+    try {
+      const document = { id, createdAt: nowOf(context) }
+      return { repository: await createRepository(store, document, { signal }), made: true }
+    } catch (error) {
+      if (!isFailure(error, 'object-exists')) throw error
+    }
+  }
+  return { repository: await openRepository(store, { signal, expect }), made: false }
+}
+
+function refuseBroken(probe: ProbeReport, store: Store): void {
+  const needed = new Set(['put', 'read', 'ranges', 'list after write'])
+  const bad = probe.checks.find(
+    ({ name, outcome }) => outcome === 'broken' || (outcome !== 'ok' && needed.has(name)),
+  )
+  if (bad === undefined) return
+  const code = bad.outcome === 'not-permitted' ? 'store-refused' : 'refused'
+  throw new Failure(code, `cannot use ${store.address}: ${bad.name}: ${bad.words}`, {
+    hint: 'run btrvault doctor to see everything that was tried',
+  })
+}
+
+interface MadeKey {
+  readonly key: SigningKey | null
+  readonly made: boolean
+  readonly publicKeyLine: string | null
+}
+
+async function makeSigningKey(context: Context, config: Config, dryRun: boolean): Promise<MadeKey> {
+  const file = config.keys.signingKey
+  const exists = (await readTextIfPresent(file)) !== undefined
+  if (!exists && dryRun) return { key: null, made: true, publicKeyLine: null }
+  if (!exists) {
+    const { privateKeyText, publicKeyLine } = generateSigningKey(`btrvault@${context.hostname}`)
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeNewSecret(file, privateKeyText)
+    await writeFileAtomic(`${file}.pub`, `${publicKeyLine}\n`, 0o644)
+  }
+  const key = await readSigningKey(file)
+  return { key, made: !exists, publicKeyLine: formatSshPublicKeyLine(key.publicKey, 'btrvault') }
+}
+
+/** Adds our key to allowed_signers unless it is there; other lines stay as they are. */
+async function allowSigner(
+  config: Config,
+  publicKeyLine: string | null,
+  dryRun: boolean,
+): Promise<boolean> {
+  const file = config.keys.allowedSigners
+  const text = (await readTextIfPresent(file)) ?? ''
+  if (publicKeyLine === null) return true
+  const line = `${signerPrincipal} namespaces="${manifestNamespace}" ${publicKeyLine}`
+  const [ours] = parseAllowedSigners(line, 'our own key')
+  const known = text.trim() === '' ? [] : parseAllowedSigners(text, file)
+  const isThere = known.some(
+    signer =>
+      signer.fingerprint === ours?.fingerprint && allowsNamespace(signer, manifestNamespace),
+  )
+  if (isThere) return false
+  const joined = text === '' || text.endsWith('\n') ? text : `${text}\n`
+  if (!dryRun) await writeFileAtomic(file, `${joined}${line}\n`, 0o644)
+  return true
+}
+
+async function writeKit(
+  context: Context,
+  { config, kit, remotes }: { config: Config; kit: string; remotes: readonly RemoteInit[] },
+): Promise<void> {
+  const signers = await readFile(config.keys.allowedSigners, 'utf8')
+  const made = nowOf(context)
+  const text = recoveryKit({ config, signers, remotes, made, host: context.hostname })
+  await writeFileAtomic(kit.startsWith('/') ? kit : join(process.cwd(), kit), text)
+}
+
+function chooseRemotes(config: Config, names: readonly string[]): readonly RemoteConfig[] {
+  if (names.length === 0) return config.remotes
+  return names.map(name => {
+    const remote = config.remotes.find(candidate => candidate.name === name)
+    if (remote !== undefined) return remote
+    const known = config.remotes.map(candidate => candidate.name).join(', ')
+    throw new Failure('usage', `cannot use remote ${name}: no remote has that name`, {
+      hint: `the configuration has: ${known}`,
+    })
+  })
+}

@@ -1,0 +1,85 @@
+// The recovery kit: one page to print and keep with the identity. Everything that a person needs
+// on a bare machine but the identity itself, which it never holds.
+
+import type { Config } from '../config/config.ts'
+import { describeRemote, type RemoteAddress } from '../model/remote.ts'
+import type { RemoteInit } from './init.ts'
+
+export interface KitFacts {
+  readonly config: Config
+  /** The text of allowed_signers. */
+  readonly signers: string
+  readonly remotes: readonly RemoteInit[]
+  readonly made: Date
+  readonly host: string
+}
+
+export function recoveryKit({ config, signers, remotes, made, host }: KitFacts): string {
+  const places = config.remotes.map(({ name, address }) => {
+    const known = remotes.find(({ remote }) => remote === name)
+    const id = known?.repository ? `, repository ${known.repository}` : ''
+    return `- ${name}: ${remoteUrl(address)}${id}`
+  })
+  const [first] = config.remotes
+  const from = first ? `'${remoteUrl(first.address)}'` : 'ADDRESS'
+  const source = config.sources[0]?.name ?? 'SOURCE'
+  const recipients = config.keys.recipients.map(text => `- ${text.trim().split('\n').join(' ')}`)
+  return `# Recovery kit for the btrvault backups of ${host}
+
+Made ${made.toISOString().slice(0, 10)}. Print this page and keep it with the identity, away from ${host}.
+The identity (the file that begins with AGE-SECRET-KEY) is NOT on this page: without it, nobody
+can read these backups, not even with everything below.
+
+## What is backed up
+
+${config.sources.map(({ name, path }) => `- ${name}: ${path}`).join('\n')}
+
+## Where it lies
+
+${places.join('\n')}
+
+Credentials for these places are not on this page either. Write down here where they are kept:
+________________________________________________________________
+
+## Who can read it (recipients)
+
+${recipients.length > 0 ? recipients.join('\n') : '- anybody: these backups are not encrypted'}
+
+## Whose backups to believe
+
+Save these lines as the file \`allowed_signers\`:
+
+\`\`\`
+${signers.trimEnd()}
+\`\`\`
+
+## How to get it back
+
+On any Linux with btrfs-progs, as root, with btrvault:
+
+\`\`\`sh
+btrvault list --from ${from} --identity identity.txt --signers allowed_signers
+btrvault restore --from ${from} --identity identity.txt --signers allowed_signers ${source} --to /mnt
+\`\`\`
+
+Without btrvault: RESTORE.md, at the top of each place above, says how with ssh-keygen, sha256sum,
+age, zstd and btrfs.
+
+## Try it
+
+Once a year, on another machine, with this page and the identity alone.
+Tried on: ____________  ____________  ____________  ____________
+`
+}
+
+/** What --from takes; no credentials. */
+export function remoteUrl(address: RemoteAddress): string {
+  if (address.kind === 'directory') return address.path
+  const { endpoint, region, pathStyle } = address
+  const query = new URLSearchParams({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(pathStyle !== undefined && { 'path-style': String(pathStyle) }),
+  }).toString()
+  return query === '' ? describeRemote(address) : `${describeRemote(address)}?${query}`
+}

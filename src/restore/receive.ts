@@ -1,0 +1,115 @@
+// A verified stream into `btrfs receive`, guarded once more on the way, judged by what exists
+// afterwards.
+
+import type { Writable } from 'node:stream'
+import { Failure, interruption } from '../base/failure.ts'
+import type { Btrfs } from '../btrfs/btrfs.ts'
+import type { Backup, StreamFacts } from '../model/backup.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import { StreamGuard } from '../stream/guard.ts'
+import type { SymlinkNames } from '../stream/symlink-names.ts'
+
+export interface ReceiveTask {
+  readonly btrfs: Btrfs
+  /** Ours, private, on the target filesystem. */
+  readonly staging: string
+  readonly backup: Backup
+  /** The parent's stream facts; null for a full backup. */
+  readonly parent: StreamFacts | null
+  readonly stream: AsyncIterable<Uint8Array<ArrayBuffer>>
+  /** Symlinks that the chain has made so far; updated. */
+  readonly symlinks: SymlinkNames
+  readonly signal: AbortSignal
+  readonly onBytes?: (bytes: number) => void
+}
+
+/** Rejects with 'corrupt' or 'receive-failed'; part of a subvolume may then lie in staging. */
+export async function receiveStream(task: ReceiveTask): Promise<Subvolume> {
+  const giveUp = new AbortController()
+  const signal = AbortSignal.any([task.signal, giveUp.signal])
+  const receive = task.btrfs.startReceive({ staging: task.staging, signal })
+  const pipe = new Feeder(receive.stdin, receive.done, signal)
+  try {
+    for await (const bytes of guarded(task)) await pipe.write(bytes)
+    await pipe.end()
+    await receive.done
+  } catch (error) {
+    giveUp.abort(error)
+    await receive.done.catch(() => {})
+    throw error
+  }
+  return await judge(task)
+}
+
+/**
+ * The stream, each chunk only after the guard agreed to it, the last one only after the stream's
+ * own hash was right: it holds END, without which receive never marks a subvolume as received.
+ */
+async function* guarded(task: ReceiveTask): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const guard = guardFor(task)
+  let held: Uint8Array<ArrayBuffer> | undefined
+  for await (const bytes of task.stream) {
+    guard.write(bytes)
+    if (held !== undefined) yield held
+    held = bytes
+    task.onBytes?.(bytes.length)
+  }
+  guard.finish()
+  if (held !== undefined) yield held
+}
+
+/** Holds a stream to what its signed manifest says. */
+export function guardFor({
+  backup,
+  parent,
+  symlinks,
+}: Pick<ReceiveTask, 'backup' | 'parent' | 'symlinks'>): StreamGuard {
+  const { uuid, ctransid } = backup.manifest.stream
+  return new StreamGuard({ expect: { uuid, ctransid, parent }, symlinks })
+}
+
+/** Neither exit status nor existence proves anything: only these marks do. */
+async function judge({ btrfs, staging, backup, signal }: ReceiveTask): Promise<Subvolume> {
+  const { uuid, ctransid } = backup.manifest.stream
+  const staged = await btrfs.listIn(staging, { signal })
+  const received = staged.find(one => one.receivedUuid === uuid && one.sendTransid === ctransid)
+  if (received?.readOnly) return received
+  throw new Failure(
+    'receive-failed',
+    `cannot restore backup ${backup.manifest.seq}: btrfs receive said it was done, and is not`,
+    { hint: 'see "dmesg"; nothing was left at the target' },
+  )
+}
+
+/** Writes with back-pressure; a receiver that died fails the write instead of hanging it. */
+class Feeder {
+  readonly #pipe: Writable
+  readonly #ended: Promise<never>
+  readonly #signal: AbortSignal
+
+  constructor(pipe: Writable, done: Promise<void>, signal: AbortSignal) {
+    this.#pipe = pipe
+    this.#signal = signal
+    // Its errors are EPIPE and the like; the receiver's own word says more.
+    pipe.on('error', () => {})
+    this.#ended = done.then(() => {
+      throw new Failure('receive-failed', 'cannot go on: btrfs receive ended before its stream did')
+    })
+    this.#ended.catch(() => {})
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#signal.aborted) throw interruption(this.#signal)
+    const written = new Promise<void>(resolve => {
+      this.#pipe.write(bytes, error => {
+        if (!error) resolve()
+      })
+    })
+    await Promise.race([written, this.#ended])
+  }
+
+  async end(): Promise<void> {
+    const ended = new Promise<void>(resolve => this.#pipe.end(() => resolve()))
+    await Promise.race([ended, this.#ended.catch(() => {})])
+  }
+}

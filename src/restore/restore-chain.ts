@@ -1,0 +1,97 @@
+// A chain, full first, onto a btrfs: received in a private staging directory, published at the
+// end. Whatever fails, the target shows nothing of it.
+
+import { join } from 'node:path'
+import { Failure } from '../base/failure.ts'
+import type { Btrfs } from '../btrfs/btrfs.ts'
+import type { Repository } from '../catalog/repository.ts'
+import type { Backup } from '../model/backup.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import type { WorkerPool } from '../pack/worker-pool.ts'
+import { SymlinkNames } from '../stream/symlink-names.ts'
+import type { BackupIndex } from './read-index.ts'
+import { readStream } from './read-stream.ts'
+import { receiveStream } from './receive.ts'
+
+export interface Link {
+  readonly backup: Backup
+  readonly index: BackupIndex
+}
+
+export interface ChainTask {
+  readonly btrfs: Btrfs
+  readonly repository: Repository
+  readonly pool: WorkerPool
+  /** A folder on the target filesystem. */
+  readonly target: string
+  /** Its name there; a new one of this run. */
+  readonly stagingName: string
+  /** What the target does not hold yet, oldest first. */
+  readonly links: readonly Link[]
+  /** The backup that the first link is a difference from, when the target holds it. */
+  readonly base: Backup | null
+  /** Publish only the last; drop each ancestor as soon as it is no longer needed. */
+  readonly latestOnly: boolean
+  readonly signal: AbortSignal
+  readonly onFetched?: (bytes: number) => void
+  readonly onReceived?: (bytes: number) => void
+  readonly onLink?: (link: Link) => void
+}
+
+/** The published snapshots, in the order of the links. */
+export async function restoreChain(task: ChainTask): Promise<readonly Subvolume[]> {
+  const staging = join(task.target, task.stagingName)
+  await task.btrfs.makeStaging(staging)
+  try {
+    const staged = await receiveLinks(task, staging)
+    return await publish(task, staged)
+  } finally {
+    await task.btrfs.removeStaging(staging)
+  }
+}
+
+async function receiveLinks(task: ChainTask, staging: string): Promise<Subvolume[]> {
+  const { btrfs, repository, pool, signal, onFetched } = task
+  const symlinks = new SymlinkNames()
+  const staged: Subvolume[] = []
+  let parent = task.base
+  for (const link of task.links) {
+    task.onLink?.(link)
+    const { backup } = link
+    const received = await receiveStream({
+      btrfs,
+      staging,
+      backup,
+      parent: backup.manifest.parent === null ? null : (parent?.manifest.stream ?? null),
+      stream: readStream(repository, link, { pool, signal, onFetched }),
+      symlinks,
+      signal,
+      ...(task.onReceived && { onBytes: task.onReceived }),
+    })
+    if (task.latestOnly)
+      for (const ancestor of staged.splice(0)) await btrfs.discardStaged(ancestor)
+    staged.push(received)
+    parent = backup
+  }
+  return staged
+}
+
+/**
+ * A received subvolume can't be moved to another directory; a read-only snapshot of it can be made
+ * anywhere, in one step, and keeps the marks that later incrementals need.
+ */
+async function publish(task: ChainTask, staged: readonly Subvolume[]): Promise<Subvolume[]> {
+  const published: Subvolume[] = []
+  try {
+    for (const { path, name } of staged) {
+      published.push(await task.btrfs.snapshot(path, join(task.target, name)))
+    }
+    return published
+  } catch (cause) {
+    for (const { path, uuid } of published) await task.btrfs.deleteSnapshot(path, uuid)
+    throw new Failure('receive-failed', `cannot publish the restored snapshots in ${task.target}`, {
+      hint: 'a snapshot of that name may be there already: choose another folder',
+      cause,
+    })
+  }
+}
