@@ -100,7 +100,8 @@ export class LiveNews implements News {
     const shown = subjects.length > most ? subjects.slice(0, most - 1) : subjects
     const names = shown.map(subject => widthOf(escapeControls(subject.latest.subject)))
     const nameWidth = Math.min(Math.max(0, ...names), Math.floor(width / 3))
-    const layout = { paint, width, nameWidth, now: clock.now() }
+    const hasBars = shown.some(subject => subject.fraction !== undefined)
+    const layout = { paint, width, nameWidth, hasBars, now: clock.now() }
     const lines = shown.map(subject => barLine(subject, layout))
     const more = subjects.length - shown.length
     return more === 0 ? lines : [...lines, fit(paint('quiet', `… and ${more} more`), width)]

@@ -67,38 +67,45 @@ export interface BarLayout {
   readonly width: number
   /** Columns for the subject's name, the same for all that stack. */
   readonly nameWidth: number
+  /** Some subject of the stack has a bar, so that the others leave room for one. */
+  readonly hasBars: boolean
   readonly now: number
 }
 
 /** One line, no wider than the layout: name, bar, read, stored, rate, time left. */
 export function barLine(subject: SubjectProgress, layout: BarLayout): string {
-  const { paint, width, now } = layout
-  const name = padEnd(
-    fit(escapeControls(subject.latest.subject), layout.nameWidth),
-    layout.nameWidth,
-  )
-  const rate = subject.rate(now)
-  const fraction = subject.fraction
-  const left = subject.timeLeftMs(now)
-  const fields = {
-    percent: fraction === undefined ? '' : padStart(`${Math.floor(fraction * 100)} %`, 5),
-    read: `${padStart(formatBytes(subject.latest.readBytes), 8)} read`,
-    stored: `${padStart(formatBytes(subject.latest.storedBytes), 8)} stored`,
-    rate: padStart(rate === undefined ? '' : `${formatBytes(rate)}/s`, 10),
-    time: left === undefined ? elapsedText(now - subject.startedAt) : `${calmDuration(left)} left`,
-  }
+  const { paint, width, nameWidth, hasBars } = layout
+  const name = padEnd(fit(escapeControls(subject.latest.subject), nameWidth), nameWidth)
+  const fields = fieldsOf(subject, layout)
   const room = width - widthOf(name)
   // What is least missed goes first when the window is narrow.
   for (const names of fieldSets) {
     const texts = names.map(field => fields[field]).filter(text => text !== '')
     const used = texts.reduce((sum, text) => sum + widthOf(text) + 2, 0)
-    const barRoom = Math.min(30, room - used - 2)
     if (used > room) continue
-    const bar =
-      barRoom >= 8 && fraction !== undefined ? `  ${barText(fraction, barRoom, paint)}` : ''
-    return `${paint('strong', name)}${bar}${texts.map(text => `  ${text}`).join('')}`
+    const barRoom = Math.min(30, room - used - 2)
+    const bar = hasBars && barRoom >= 8 ? `  ${barText(subject.fraction, barRoom, paint)}` : ''
+    return `${paint('strong', name)}${bar}${texts.map(text => `  ${text}`).join('')}`.trimEnd()
   }
   return fit(name, width)
+}
+
+/** Each always as wide as itself, so that bars which stack stay in columns. */
+function fieldsOf(subject: SubjectProgress, { hasBars, now }: BarLayout) {
+  const { readBytes, storedBytes } = subject.latest
+  const fraction = subject.fraction
+  const rate = subject.rate(now)
+  const left = subject.timeLeftMs(now)
+  const percent = fraction === undefined ? '' : `${Math.floor(fraction * 100)} %`
+  const time =
+    left === undefined ? elapsedText(now - subject.startedAt) : `${calmDuration(left)} left`
+  return {
+    percent: hasBars ? padStart(percent, 5) : '',
+    read: `${padStart(formatBytes(readBytes), 8)} read`,
+    stored: `${padStart(formatBytes(storedBytes), 8)} stored`,
+    rate: padStart(rate === undefined ? '' : `${formatBytes(rate)}/s`, 10),
+    time: padEnd(time, 16),
+  }
 }
 
 const fieldSets = [
@@ -142,12 +149,14 @@ function calmDuration(ms: number): string {
 }
 
 function elapsedText(ms: number): string {
-  return ms < 1000 ? '' : formatDuration(Math.floor(ms / 1000) * 1000).replace(/\.0 s$/, ' s')
+  if (ms < 1000) return ''
+  return `for ${formatDuration(Math.floor(ms / 1000) * 1000).replace(/\.0 s$/, ' s')}`
 }
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
-function barText(fraction: number, columns: number, paint: Paint): string {
+function barText(fraction: number | undefined, columns: number, paint: Paint): string {
+  if (fraction === undefined) return ' '.repeat(columns)
   const filled = Math.min(columns * 8, Math.round(fraction * columns * 8))
   const done = '█'.repeat(filled >> 3) + (eighths[filled & 7] ?? '')
   return paint('accent', done) + paint('quiet', '░'.repeat(columns - widthOf(done)))

@@ -2,6 +2,7 @@
 
 import { fstatSync } from 'node:fs'
 import type { WriteStream } from 'node:tty'
+import { systemCodeOf } from '../base/failure.ts'
 
 export interface Screen {
   /** Never throws: a reader that has gone away is no reason to stop a backup. */
@@ -12,9 +13,12 @@ export interface Screen {
   rows(): number
 }
 
-export function screenOf(stream: WriteStream): Screen {
-  // EPIPE comes as an event; `btrvault list | head` is not an error.
-  stream.on('error', () => {})
+/** `onBroken` is told when what was written is lost, other than because the reader has gone. */
+export function screenOf(stream: WriteStream, onBroken: (error: Error) => void = () => {}): Screen {
+  // `btrvault list | head` is not an error; a full disk is.
+  stream.on('error', error => {
+    if (systemCodeOf(error) !== 'EPIPE') onBroken(error)
+  })
   return {
     write: text => {
       if (stream.writable) stream.write(text)
