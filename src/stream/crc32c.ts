@@ -19,6 +19,7 @@ const shortBytes = 192
 /** Small enough to stay in the processor's nearest caches between copying and reading. */
 const sharedWindowBytes = 64 * 1024
 
+const foldTable = advanceTable(64)
 const compiled = compileCrc32c()
 // Scratch: nothing in it outlives the call that fills it.
 const sharedWindow = createCrc32cWindow(sharedWindowBytes)
@@ -75,7 +76,7 @@ export function crc32cPlain(
 function wasmWindow(module: CompiledCrc32c, byteCount: number): Crc32cWindow {
   const wasm = module.instantiate(byteCount, {
     slicing: slicingTables,
-    fold: advanceTable(64),
+    fold: foldTable,
   })
   return {
     bytes: new Uint8Array(wasm.memory, wasm.windowStart, byteCount),

@@ -118,7 +118,8 @@ const texts = new Set<AttributeId>([
 function decodeValue(fields: CommandFields, id: AttributeId): AttributeValue {
   if (texts.has(id)) return fields.latin1(id)
   if (id === Attribute.xattrData) return fields.value(id).slice()
-  switch (attributeLengths[id]?.max) {
+  const bytes = attributeLengths[id]?.max ?? 0
+  switch (bytes) {
     case 4:
       return fields.u32(id)
     case 8:

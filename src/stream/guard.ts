@@ -209,7 +209,6 @@ class GuardRules implements CommandVisitor {
   }
 
   #rename(from: string, to: string): string | undefined {
-    if (to.startsWith(`${from}/`)) return 'it moves a folder into itself'
     if (this.symlinks.leadsThrough(to)) return throughSymlink
     this.symlinks.rename(from, to)
     return undefined

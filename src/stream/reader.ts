@@ -91,8 +91,10 @@ export class CommandReader {
 
   /** Throws Failure 'corrupt' at the first violation. The chunk is not changed and not kept. */
   write(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; at += windowBytes) {
-      const part = chunk.subarray(at, at + windowBytes)
+    // A plain view: of a Buffer, what looks like a copy (`slice`) would not be one.
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
+    for (let at = 0; at < bytes.length; at += windowBytes) {
+      const part = bytes.subarray(at, at + windowBytes)
       this.#window.bytes.set(part)
       this.#readWindow(part)
       this.#windowOffset += part.length

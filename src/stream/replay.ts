@@ -148,7 +148,6 @@ class TreeEdits implements CommandVisitor {
     const replaced = target.children?.get(lastName(to))
     // rename(2): between two names of one file nothing happens, both stay.
     if (replaced === moved) return undefined
-    if (to.startsWith(`${from}/`)) return 'it moves a folder into itself'
     if (replaced !== undefined) {
       const wrong = this.#remove(to, moved.kind === 'folder' ? 'rmdir' : 'unlink')
       if (wrong !== undefined) return wrong

@@ -1,6 +1,7 @@
 // What each command's values must be, whatever came before it: paths that stay inside, numbers
 // that a filesystem can hold, kinds that fit the command.
 
+import { equalBytes } from '../base/bytes.ts'
 import { Attribute, type AttributeId, Command, type CommandLayout } from './commands.ts'
 import type { CommandFields } from './fields.ts'
 import { pathProblem } from './paths.ts'
@@ -62,7 +63,7 @@ function pathsProblem(layout: CommandLayout, fields: CommandFields): string | un
   if (fields.length(a.path) === 0 && (rootCommands & (1 << layout.id)) !== 0) return undefined
   const path = pathFieldProblem(fields, a.path)
   if (path !== undefined) return path
-  if (fields.has(a.pathTo)) return pathFieldProblem(fields, a.pathTo)
+  if (fields.has(a.pathTo)) return pathFieldProblem(fields, a.pathTo) ?? movesIntoItself(fields)
   if (fields.has(a.clonePath)) return pathFieldProblem(fields, a.clonePath)
   if (!fields.has(a.pathLink)) return undefined
   return layout.id === Command.link ? pathFieldProblem(fields, a.pathLink) : targetProblem(fields)
@@ -70,6 +71,13 @@ function pathsProblem(layout: CommandLayout, fields: CommandFields): string | un
 
 function pathFieldProblem(fields: CommandFields, id: AttributeId): string | undefined {
   return pathProblem(fields.bytes, fields.start(id), fields.end(id))
+}
+
+function movesIntoItself(fields: CommandFields): string | undefined {
+  const from = fields.length(a.path)
+  const to = fields.value(a.pathTo)
+  const isBelow = to[from] === 0x2f && equalBytes(to.subarray(0, from), fields.value(a.path))
+  return isBelow ? 'it moves a folder into itself' : undefined
 }
 
 /** A symlink's target is free text; the kernel knows no empty ones. */
