@@ -10,7 +10,12 @@ import type { Context } from './context.ts'
 export async function actualTree(context: Context, snapshot: string): Promise<Tree> {
   const { btrfs, signal } = context
   const { protocol } = await btrfs.versions({ signal })
-  const reader = await StreamReader.open({ frameSize, segmentSize: frameSize, expect: {}, signal })
+  const reader = await StreamReader.open({
+    frameSize,
+    segmentSize: frameSize,
+    expect: { noData: true },
+    signal,
+  })
   const giveUp = new AbortController()
   try {
     const any = AbortSignal.any([signal, giveUp.signal])

@@ -57,13 +57,14 @@ export async function restore(context: Context, options: RestoreOptions): Promis
   await using lookup = await Lookup.open(context, options)
   const found = await findBackup(context, lookup, options)
   const chain = chainOf(found.backup, found.backups)
-  if ('stream' in options.to) return restoreToStream({ context, options, lookup, found, chain })
+  if ('stream' in options.to)
+    return await restoreToStream({ context, options, lookup, found, chain })
   const { folder } = options.to
   await checkFolder(folder)
   const { signal, btrfs } = context
   const links = await missingLinks(btrfs, folder, { chain, signal })
   await checkSpace(context, options, { folder, links })
-  return restoreToFolder({ context, options, lookup, found, chain }, { folder, links })
+  return await restoreToFolder({ context, options, lookup, found, chain }, { folder, links })
 }
 
 interface Story {
