@@ -11,79 +11,21 @@ second run on (the mtime only when nothing else of the run touched the root: COU
 """
 
 import argparse
-import ctypes
 import errno
-import fcntl
 import json
 import os
 import random
 import shutil
 import stat
 import struct
+import sys
 
-FICLONE = 0x40049409
-FICLONERANGE = 0x4020940D
-KEEP_SIZE, PUNCH_HOLE, COLLAPSE, ZERO_RANGE = 0x01, 0x02, 0x08, 0x10
-RENAME_EXCHANGE = 2
-AT_FDCWD = -100
-BLOCK = 4096
+sys.dont_write_bytecode = True
+import mutate_tree
+from mutate_tree import BELOW, BLOCK, COLLAPSE, KEEP_SIZE, PUNCH_HOLE, VICTIM, ZERO_RANGE
+from mutate_tree import Refused, Tree, fallocate
+
 SPECIAL_BITS = 0o6000
-# In the root, for `--known-losses force`; nothing else touches them.
-VICTIM, BELOW = b"set-uid", b"below"
-RESERVED = (VICTIM, BELOW)
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def check(result):
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-def fallocate(descriptor, mode, offset, length):
-    check(libc.fallocate(descriptor, mode, ctypes.c_long(offset), ctypes.c_long(length)))
-
-
-class Refused(Exception):
-    """The tree has nothing that the operation could be done to."""
-
-
-class Tree:
-    """What is there now: full paths as bytes, in the order of their bytes after each scan."""
-
-    def __init__(self, root, max_path):
-        self.root = root
-        self.max_path = max_path
-        self.scan()
-
-    def scan(self):
-        self.dirs, self.files, self.others = [self.root], [], []
-        pending = [self.root]
-        while pending:
-            folder = pending.pop()
-            for name in sorted(os.listdir(folder)):
-                path = os.path.join(folder, name)
-                if folder == self.root and name in RESERVED:
-                    continue
-                facts = os.lstat(path)
-                if stat.S_ISDIR(facts.st_mode):
-                    if facts.st_ino in (2, 256):
-                        continue
-                    self.dirs.append(path)
-                    pending.append(path)
-                elif stat.S_ISREG(facts.st_mode):
-                    self.files.append(path)
-                else:
-                    self.others.append(path)
-
-    def fits(self, path):
-        return len(path) - len(self.root) <= self.max_path
-
-    def longest_below(self, path):
-        start = path + b"/"
-        paths = self.dirs + self.files + self.others
-        return max((len(p) - len(path) for p in paths if p.startswith(start)), default=0)
 
 
 class Mutator:
@@ -93,8 +35,6 @@ class Mutator:
         self.tree = Tree(root, max_path)
         self.counter = 0
         self.seed = seed
-
-    # What to do it to, and with which bytes.
 
     def pick(self, paths):
         if not paths:
@@ -139,8 +79,6 @@ class Mutator:
     def aligned(self, size):
         first = self.rng.randrange(size // BLOCK + 1) * BLOCK
         return first, self.rng.randint(1, 16) * BLOCK
-
-    # Files and their bytes.
 
     def create(self):
         path = self.new_path()
@@ -211,7 +149,7 @@ class Mutator:
         path = self.new_path()
         with open(source, "rb") as old, open(path, "xb") as new:
             self.tree.files.append(path)
-            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+            mutate_tree.clone(old, new)
 
     def clone_range(self):
         self.clone_between(self.pick(self.tree.files), self.pick(self.tree.files))
@@ -230,10 +168,7 @@ class Mutator:
         if length <= 0 or (source == target and abs(at - start) < length):
             raise Refused
         with open(source, "rb") as old, open(target, "r+b") as new:
-            order = struct.pack("<qQQQ", old.fileno(), start, length, at)
-            fcntl.ioctl(new.fileno(), FICLONERANGE, order)
-
-    # Names.
+            mutate_tree.clone_range(old, new, start, length, at)
 
     def make_directory(self):
         path = self.new_path()
@@ -241,17 +176,24 @@ class Mutator:
         self.tree.dirs.append(path)
 
     def make_deep(self):
+        leaf = self.new_name()[:40]
         path = self.pick(self.tree.dirs)
-        if not self.tree.fits(path + b"/leaf"):
+        if not self.tree.fits(os.path.join(path, leaf)):
             raise Refused
         for _ in range(self.rng.randint(3, 14)):
             below = os.path.join(path, self.rng.choice([b"deep", b"d" * 200, b"\xe9" * 250]))
-            if not self.tree.fits(below + b"/leaf"):
+            if not self.tree.fits(os.path.join(below, leaf)):
                 break
-            os.makedirs(below, exist_ok=True)
+            # A symbolic link of that name, moved here before, would lead out of the tree.
+            if not os.path.lexists(below):
+                os.mkdir(below)
+            elif os.path.islink(below) or not os.path.isdir(below):
+                break
             path = below
-        with open(os.path.join(path, b"leaf"), "ab") as file:
-            file.write(self.some_bytes(5000))
+        leaf_path = os.path.join(path, leaf)
+        if not os.path.lexists(leaf_path):
+            with open(leaf_path, "xb") as file:
+                file.write(self.some_bytes(5000))
         self.tree.scan()
 
     def make_crowd(self):
@@ -320,10 +262,8 @@ class Mutator:
         for here, there in ((one, other), (other, one)):
             if not self.tree.fits(there + b"x" * self.tree.longest_below(here)):
                 raise Refused
-        check(libc.renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE))
+        mutate_tree.exchange(one, other)
         self.tree.scan()
-
-    # Metadata.
 
     def change_mode(self):
         path = self.pick(self.tree.files + self.tree.dirs)
@@ -385,17 +325,15 @@ class Mutator:
         entries += [(8, perm(), group), (0x10, perm(), none), (0x20, perm(), none)]
         return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
-    # The run.
-
     def finish(self):
         root = self.tree.root
         if self.losses == "force":
             self.force_losses()
         elif self.losses == "avoid":
             # Send tells the root's mtime only if the root itself was changed.
-            path = os.path.join(root, b"root-changed-%d" % self.seed)
-            if os.path.lexists(path):
-                os.unlink(path)
+            number = 0
+            while os.path.lexists(path := os.path.join(root, b"last-%d" % number)):
+                number += 1
             os.mkdir(path)
 
     def force_losses(self):
