@@ -12,8 +12,10 @@ export interface Subvolume {
   readonly uuid: Uuid
   readonly sourceUuid: Uuid | null
   /**
-   * Set on what `btrfs receive` made, and inherited by every writable snapshot of it: a source
-   * that has it makes send streams under the uuid of somebody else's snapshot.
+   * Set on what `btrfs receive` made and on read-only snapshots of it. A writable subvolume has it
+   * only when its read-only flag was taken away (btrfs-progs before 5.14.2, or still allowed by
+   * the kernel): then its snapshots are sent under the uuid of somebody else's, and the streams
+   * built on them are wrong without an error.
    */
   readonly receivedUuid: Uuid | null
   /** Of the last committed change; data in memory is not counted before a sync. */
