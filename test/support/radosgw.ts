@@ -16,6 +16,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
@@ -60,7 +61,7 @@ export async function sweep(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(folderPrefix)) continue
     const folder = join(tmpdir(), name)
-    if (!isAlive(readNumber(join(folder, 'owner')))) await down(folder)
+    if (isLeftover(folder)) await down(folder)
   }
 }
 
@@ -226,8 +227,16 @@ function readNumber(path: string): number | undefined {
   return Number.isInteger(number) && number > 1 ? number : undefined
 }
 
-function isAlive(pid: number | undefined): boolean {
-  return pid !== undefined && existsSync(`/proc/${pid}`)
+/** One without an owner may be just being made. */
+function isLeftover(folder: string): boolean {
+  const owner = readNumber(join(folder, 'owner'))
+  if (owner !== undefined) return !isAlive(owner)
+  const madeAt = statSync(folder, { throwIfNoEntry: false })?.mtimeMs
+  return madeAt !== undefined && Date.now() - madeAt > startDeadlineMs
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`)
 }
 
 /** A process's id may be another's by now: only one with the folder in its arguments is ours. */

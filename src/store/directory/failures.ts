@@ -26,6 +26,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
   },
   EACCES: { code: 'store-refused', why: 'permission denied', hint: 'see who owns the directory' },
   EPERM: { code: 'store-refused', why: 'not permitted', hint: 'see who owns the directory' },
+  EUCLEAN: {
+    code: 'store-refused',
+    why: 'the file system is damaged',
+    hint: 'see the kernel log, and check the file system before anything is written to it',
+  },
   ELOOP: { code: 'store-refused', why: 'it is a symbolic link' },
   EFBIG: { code: 'store-refused', why: 'it is larger than a file may be there' },
   ENAMETOOLONG: { code: 'store-refused', why: 'the name is too long there' },
@@ -53,11 +58,27 @@ const passing = new Set([
   'ENOMEM',
 ])
 
+/** Error numbers that Node has no name for: it says `Unknown system error -122`. */
+const unnamed: Readonly<Record<string, string>> = {
+  '116': 'ESTALE',
+  '117': 'EUCLEAN',
+  '121': 'EREMOTEIO',
+  '122': 'EDQUOT',
+}
+
+/** The name of a system error, also of those that Node does not know; undefined for other errors. */
+export function linuxCodeOf(error: unknown): string | undefined {
+  const code = systemCodeOf(error)
+  if (code === undefined || /^E[A-Z0-9]+$/.test(code)) return code
+  const number = /^Unknown system error -(\d+)$/.exec(code)?.[1]
+  return number === undefined ? undefined : (unnamed[number] ?? `E${number}`)
+}
+
 /** `what` is verb and object: `put segments/…`. What is no system error comes back as it is. */
 export function directoryFailure(what: string, error: unknown): unknown {
   if (isFailure(error)) return error
-  const code = systemCodeOf(error)
-  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error
+  const code = linuxCodeOf(error)
+  if (code === undefined) return error
   const meaning = meanings[code]
   // The system's own message holds a path of this process's, which says nothing: only its code.
   const cause = new Error(code)

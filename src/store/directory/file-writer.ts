@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import { syncFolder } from '../../base/atomic-file.ts'
 import { systemCodeOf, throwIfAborted } from '../../base/failure.ts'
 import type { PutOptions } from '../store.ts'
+import { linuxCodeOf } from './failures.ts'
 
 /** Temporary files lie here and nowhere else: no list ever meets them, and leftovers are found at once. */
 const temporaryFolder = '.btrvault-tmp'
@@ -180,7 +181,7 @@ async function removeEmptyFolder(path: string): Promise<boolean> {
 }
 
 function isUnwritable(error: unknown): boolean {
-  return ['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '')
+  return ['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT'].includes(linuxCodeOf(error) ?? '')
 }
 
 function unless(code: string): (error: unknown) => undefined {
