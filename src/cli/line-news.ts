@@ -40,7 +40,8 @@ export class LineNews implements News {
   }
 
   #follow(event: Extract<Event, { kind: 'progress' }>): void {
-    const now = this.#options.clock.now()
+    const { words, clock } = this.#options
+    const now = clock.now()
     const name = escapeControls(event.subject)
     let known = this.#subjects.get(event.subject)
     if (known) known.progress.add(event, now)
@@ -50,10 +51,10 @@ export class LineNews implements News {
     }
     if (event.done) {
       this.#subjects.delete(event.subject)
-      this.#print('step', `${name}: ${finalSentence(known.progress, now)}`)
+      this.#print('step', `${name}: ${finalSentence(known.progress, { words, now })}`)
     } else if (now - known.toldAt >= progressIntervalMs) {
       known.toldAt = now
-      this.#print('step', `${name}: ${progressSentence(known.progress, now)}`)
+      this.#print('step', `${name}: ${progressSentence(known.progress, { words, now })}`)
     }
   }
 

@@ -58,7 +58,7 @@ export class LiveNews implements News {
     if (event.done) {
       this.#subjects.delete(event.subject)
       const name = this.#options.paint('strong', escapeControls(event.subject))
-      this.#printAbove([`${name}: ${finalSentence(progress, now)}`])
+      this.#printAbove([`${name}: ${finalSentence(progress, { words: this.#options.words, now })}`])
       if (this.#subjects.size === 0) this.#stopTimer()
     } else {
       this.#timer ??= setInterval(() => this.draw(), frameMs).unref()
@@ -92,7 +92,7 @@ export class LiveNews implements News {
   }
 
   #barLines(): string[] {
-    const { screen, paint, clock } = this.#options
+    const { screen, paint, clock, words } = this.#options
     // The last column stays free: some terminals wrap when it is written.
     const width = screen.columns() - 1
     const subjects = [...this.#subjects.values()]
@@ -101,7 +101,7 @@ export class LiveNews implements News {
     const names = shown.map(subject => widthOf(escapeControls(subject.latest.subject)))
     const nameWidth = Math.min(Math.max(0, ...names), Math.floor(width / 3))
     const hasBars = shown.some(subject => subject.fraction !== undefined)
-    const layout = { paint, width, nameWidth, hasBars, now: clock.now() }
+    const layout = { paint, width, nameWidth, hasBars, words, now: clock.now() }
     const lines = shown.map(subject => barLine(subject, layout))
     const more = subjects.length - shown.length
     return more === 0 ? lines : [...lines, fit(paint('quiet', `… and ${more} more`), width)]

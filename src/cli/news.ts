@@ -5,6 +5,7 @@ import type { Event } from '../model/event.ts'
 import type { Paint } from './colour.ts'
 import { escapeControls } from './escape.ts'
 import type { Screen } from './screen.ts'
+import type { CountedWords } from './verb.ts'
 
 export interface News {
   emit(event: Event): void
@@ -18,6 +19,7 @@ export interface NewsOptions {
   readonly paint: Paint
   /** Steps and progress are left out; warnings never are. */
   readonly quiet: boolean
+  readonly words: CountedWords
 }
 
 /** `home: taking a snapshot`. */

@@ -5,6 +5,7 @@ import { formatBytes, formatDuration } from '../base/units.ts'
 import type { ProgressEvent } from '../model/event.ts'
 import type { Paint } from './colour.ts'
 import { escapeControls } from './escape.ts'
+import type { CountedWords } from './verb.ts'
 import { fit, padEnd, padStart, widthOf } from './width.ts'
 
 const windowMs = 10_000
@@ -69,6 +70,7 @@ export interface BarLayout {
   readonly nameWidth: number
   /** Some subject of the stack has a bar, so that the others leave room for one. */
   readonly hasBars: boolean
+  readonly words: CountedWords
   readonly now: number
 }
 
@@ -91,7 +93,7 @@ export function barLine(subject: SubjectProgress, layout: BarLayout): string {
 }
 
 /** Each always as wide as itself, so that bars which stack stay in columns. */
-function fieldsOf(subject: SubjectProgress, { hasBars, now }: BarLayout) {
+function fieldsOf(subject: SubjectProgress, { hasBars, words, now }: BarLayout) {
   const { readBytes, storedBytes } = subject.latest
   const fraction = subject.fraction
   const rate = subject.rate(now)
@@ -101,8 +103,8 @@ function fieldsOf(subject: SubjectProgress, { hasBars, now }: BarLayout) {
     left === undefined ? elapsedText(now - subject.startedAt) : `${calmDuration(left)} left`
   return {
     percent: hasBars ? padStart(percent, 5) : '',
-    read: `${padStart(formatBytes(readBytes), 8)} read`,
-    stored: `${padStart(formatBytes(storedBytes), 8)} stored`,
+    read: `${padStart(formatBytes(readBytes), 8)} ${words.read}`,
+    stored: `${padStart(formatBytes(storedBytes), 8)} ${words.stored}`,
     rate: padStart(rate === undefined ? '' : `${formatBytes(rate)}/s`, 10),
     time: padEnd(time, 16),
   }
@@ -118,7 +120,10 @@ const fieldSets = [
 ] as const
 
 /** For logs: everything in words. */
-export function progressSentence(subject: SubjectProgress, now: number): string {
+export function progressSentence(
+  subject: SubjectProgress,
+  { words, now }: Pick<BarLayout, 'words' | 'now'>,
+): string {
   const { readBytes, storedBytes, totalBytes } = subject.latest
   const rate = subject.rate(now)
   const left = subject.timeLeftMs(now)
@@ -127,19 +132,22 @@ export function progressSentence(subject: SubjectProgress, now: number): string 
       ? ''
       : ` of ${formatBytes(totalBytes)}`
   return [
-    `${formatBytes(readBytes)}${whole} read`,
-    `${formatBytes(storedBytes)} stored`,
+    `${formatBytes(readBytes)}${whole} ${words.read}`,
+    `${formatBytes(storedBytes)} ${words.stored}`,
     ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]),
     ...(left === undefined ? [] : [`about ${calmDuration(left)} left`]),
   ].join(', ')
 }
 
 /** When a subject is done. */
-export function finalSentence(subject: SubjectProgress, now: number): string {
+export function finalSentence(
+  subject: SubjectProgress,
+  { words, now }: Pick<BarLayout, 'words' | 'now'>,
+): string {
   const { readBytes, storedBytes } = subject.latest
   const elapsed = now - subject.startedAt
   const rate = elapsed < 1000 ? '' : ` (${formatBytes((readBytes / elapsed) * 1000)}/s)`
-  return `${formatBytes(readBytes)} read, ${formatBytes(storedBytes)} stored in ${formatDuration(elapsed)}${rate}`
+  return `${formatBytes(readBytes)} ${words.read}, ${formatBytes(storedBytes)} ${words.stored} in ${formatDuration(elapsed)}${rate}`
 }
 
 /** Seconds that jump about help nobody: steps of 5 s from a minute on. */

@@ -12,7 +12,7 @@ import { describeError, errorDocument, reportDocument } from './json.ts'
 import type { News } from './news.ts'
 import { chooseNews, openNews } from './open-news.ts'
 import { type Invocation, parseArguments, type Request } from './program.ts'
-import { askConsent } from './prompt.ts'
+import { askConsent, askSecret, type Terminal } from './prompt.ts'
 import type { Screen } from './screen.ts'
 import { type Call, Flags, type Outcome, type Verb } from './verb.ts'
 
@@ -29,6 +29,7 @@ export interface World {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
   readonly makeContext: (emit: EventSink) => Promise<Context>
   /** Told where warnings go while the command runs, so that an interruption can be announced. */
@@ -87,6 +88,7 @@ async function runInvocation(
     clock: world.clock,
     paint: paints.err,
     quiet: flags.is('quiet'),
+    words: invocation.verb.counted ?? { read: 'read', stored: 'stored' },
   })
   world.onNews?.(news)
   try {
@@ -144,14 +146,14 @@ async function makeCall(
     arguments: invocation.arguments,
     flags,
     agree: async (deed, question) =>
-      askConsent(deed, question, {
-        input: world.stdin,
-        output: world.stderr,
-        isInteractive: world.stdin.isTTY && world.stderr.isTTY,
-        yes: flags.is('yes'),
-        signal: world.signal,
-      }),
+      askConsent(deed, question, { ...terminalOf(world), yes: flags.is('yes') }),
+    secret: async question => askSecret(question, terminalOf(world)),
+    stdout: world.stdout,
   }
+}
+
+function terminalOf({ stdin, stderr, signal }: World): Terminal {
+  return { input: stdin, output: stderr, isInteractive: stdin.isTTY && stderr.isTTY, signal }
 }
 
 function tellOutcome(

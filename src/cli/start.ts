@@ -55,6 +55,7 @@ export async function startProgram({ version, verbs, makeContext }: Program): Pr
     clock: systemClock,
     signal: interruption.signal,
     stdin: process.stdin,
+    stdout: process.stdout,
     stderr: process.stderr,
     makeContext: async emit => makeContext(emit, interruption.signal),
     onNews: opened => {

@@ -20,8 +20,16 @@ export interface Verb {
   /** Besides 0, 1, 2, 70 and 130, which every verb may end with. */
   readonly exits: readonly ExitStatus[]
   readonly run?: (call: Call) => Promise<Outcome>
+  /** What progress counts; `read` and `stored` when absent. */
+  readonly counted?: CountedWords
   /** Verbs below this one; it then has no `run`. */
   readonly verbs?: readonly Verb[]
+}
+
+/** The words for a progress event's readBytes and storedBytes. */
+export interface CountedWords {
+  readonly read: string
+  readonly stored: string
 }
 
 export interface Example {
@@ -62,6 +70,10 @@ export interface Call {
   readonly flags: Flags
   /** Asks on a terminal, refuses without --yes off it. */
   readonly agree: (deed: string, question: string) => Promise<void>
+  /** Asks without showing what is typed; Failure 'refused' off a terminal. */
+  readonly secret: (question: string) => Promise<string>
+  /** For verbs whose product is bytes. */
+  readonly stdout: NodeJS.WriteStream
 }
 
 /** The values of a verb's flags, by commander's camel-case names. */

@@ -9,13 +9,14 @@ import { chooseNews, openNews } from '../../src/cli/open-news.ts'
 import type { ProgressEvent } from '../../src/model/event.ts'
 import { FakeScreen } from './fake-screen.ts'
 
+const words = { read: 'read', stored: 'stored' }
 const mebibyte = 1024 * 1024
 const forced = makePaint({ refused: false, isTerminal: true, env: { FORCE_COLOR: '1' } })
 
 function world(columns = 100, paint = plainPaint) {
   const screen = new FakeScreen({ columns })
   const clock = new FakeClock(1_000_000)
-  return { screen, clock, news: new LiveNews({ screen, clock, paint, quiet: false }) }
+  return { screen, clock, news: new LiveNews({ screen, clock, paint, quiet: false, words }) }
 }
 
 function progress(subject: string, mib: number, more: Partial<ProgressEvent> = {}): ProgressEvent {
@@ -100,7 +101,13 @@ test('LiveNews writes once a frame, and nothing when nothing changed', () => {
 
 test('LiveNews draws no more bars than fit on the screen', () => {
   const screen = new FakeScreen({ rows: 6, columns: 80 })
-  const news = new LiveNews({ screen, clock: new FakeClock(0), paint: plainPaint, quiet: false })
+  const news = new LiveNews({
+    screen,
+    clock: new FakeClock(0),
+    paint: plainPaint,
+    quiet: false,
+    words,
+  })
   for (let index = 0; index < 9; index += 1) news.emit(progress(`s${index}`, 1))
   news.draw()
   assert.equal(screen.seen.length, 4)
@@ -147,6 +154,7 @@ test('news escape what comes from outside', () => {
       clock: new FakeClock(0),
       paint: plainPaint,
       quiet: false,
+      words,
     })
     // The fake terminal throws on control characters that are not ours.
     news.emit({ kind: 'warning', source: 'a\x07\x1b]0;x', text: '\x9b31m\u202e\nerror: forged' })
@@ -159,7 +167,7 @@ test('news escape what comes from outside', () => {
 test('lines come at steps, at the end, and every ten seconds in between', () => {
   const screen = new FakeScreen({ isTerminal: false })
   const clock = new FakeClock(0)
-  const news = openNews('lines', { screen, clock, paint: plainPaint, quiet: false })
+  const news = openNews('lines', { screen, clock, paint: plainPaint, quiet: false, words })
   for (let second = 0; second <= 20; second += 1) {
     news.emit(progress('home', second, { totalBytes: 40 * mebibyte }))
     clock.advance(1000)
@@ -179,7 +187,13 @@ test('quiet news are warnings only, with levels for the journal', () => {
     ['none', 'warning: home: careful'],
   ] as const) {
     const screen = new FakeScreen({ isTerminal: false })
-    const news = openNews(kind, { screen, clock: new FakeClock(0), paint: plainPaint, quiet: true })
+    const news = openNews(kind, {
+      screen,
+      clock: new FakeClock(0),
+      paint: plainPaint,
+      quiet: true,
+      words,
+    })
     news.emit({ kind: 'step', text: 'made snapshot' })
     news.emit(progress('home', 1, { done: true }))
     news.emit({ kind: 'warning', source: 'home', text: 'careful' })

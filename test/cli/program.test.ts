@@ -104,9 +104,10 @@ test('flags for all verbs count before and after the verb', () => {
 })
 
 test('flags arrive as values: repeated, negated, parsed, absent', () => {
-  const given = invoke('restore', 'home', '-i', 'a', '-i', 'b', '--at', '2026-11-20T08:00Z')
+  const given = invoke('restore', 'home', '--backup', '12', '--at', '2026-11-20T08:00Z')
   assert.deepEqual(given.arguments, ['home'])
-  assert.deepEqual(given.options['identity'], ['a', 'b'])
+  assert.equal(given.options['backup'], 12)
+  assert.deepEqual(invoke('list', '-r', 'a', '-r', 'b').options['remote'], ['a', 'b'])
   assert.deepEqual(given.options['at'], new Date('2026-11-20T08:00Z'))
   assert.equal(given.options['verify'], undefined)
   assert.equal(invoke('backup').options['check'], true)

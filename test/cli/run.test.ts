@@ -34,6 +34,7 @@ async function run(verb: Verb, argv: string[] = [], more: Partial<World> = {}): 
     clock: new FakeClock(0),
     signal: new AbortController().signal,
     stdin: new PassThrough() as unknown as NodeJS.ReadStream,
+    stdout: new PassThrough() as unknown as NodeJS.WriteStream,
     stderr: new PassThrough() as unknown as NodeJS.WriteStream,
     makeContext: async emit => ({ emit }) as Context,
     ...more,

@@ -1,8 +1,11 @@
 // btrvault init: keys and repositories, once, and the recovery kit.
 
-import type { Verb } from '../verb.ts'
-import { remoteFlag, yesFlag } from './shared-flags.ts'
-import { unbuilt } from './unbuilt.ts'
+import type { InitReport, RemoteInit } from '../../commands/init.ts'
+import type { Paint } from '../colour.ts'
+import { escapeControls } from '../escape.ts'
+import { failureLines } from '../failure-lines.ts'
+import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { remoteFlag } from './shared-flags.ts'
 
 export const initVerb: Verb = {
   name: 'init',
@@ -28,9 +31,67 @@ export const initVerb: Verb = {
       doc: 'where to write the recovery kit',
       defaultText: 'recovery-kit.md',
     },
-    yesFlag,
   ],
   mutates: true,
   exits: [3, 4, 12, 30],
-  run: unbuilt('init'),
+  run: runInit,
+}
+
+async function runInit(call: Call): Promise<Outcome> {
+  const { init } = await import('../../commands/init.ts')
+  const { flags } = call
+  const report = await init(call.context, {
+    config: await call.config(),
+    remotes: flags.list('remote'),
+    identity: flags.text('identity'),
+    passphrase: async () => call.secret('passphrase of the identity'),
+    kit: flags.text('kit') ?? 'recovery-kit.md',
+    dryRun: flags.is('dryRun'),
+  })
+  return { report, exit: report.exitStatus, lines: view => initLines(report, view) }
+}
+
+export function initLines(report: InitReport, { paint }: View): string[] {
+  const { dryRun, signingKey, allowedSigners, kit } = report
+  const good = paint('good', '✓')
+  const made = (done: boolean) => (done ? (dryRun ? 'would be made' : 'made') : 'is there already')
+  const added = allowedSigners.added ? (dryRun ? 'would allow it' : 'now allows it') : 'allows it'
+  const fingerprint =
+    signingKey.fingerprint === null ? '' : `  ${paint('quiet', signingKey.fingerprint)}`
+  const unproven = report.remotes.some(({ proven, failure }) => !proven && failure === null)
+  return [
+    `${good} signing key ${escapeControls(signingKey.file)}: ${made(signingKey.made)}${fingerprint}`,
+    `${good} ${escapeControls(allowedSigners.file)}: ${added}`,
+    ...report.remotes.flatMap(remote => remoteLines(remote, dryRun, paint)),
+    ...(kit === null
+      ? []
+      : [
+          `${good} recovery kit ${paint('strong', escapeControls(kit))}: print it, and keep it with the identity`,
+        ]),
+    ...(unproven && !dryRun
+      ? [
+          '',
+          `${paint('warning', 'Not proven yet:')} that what is stored can be read again. Run this once more with`,
+          '--identity FILE; until then every backup warns.',
+        ]
+      : []),
+  ]
+}
+
+function remoteLines(report: RemoteInit, dryRun: boolean, paint: Paint): string[] {
+  const name = `remote ${paint('strong', escapeControls(report.remote))}`
+  const address = paint('quiet', escapeControls(report.address))
+  if (report.failure !== null) {
+    const lines = failureLines(report.failure, paint).map(line => `  ${line}`)
+    return [`${paint('bad', '✗')} ${name}  ${address}`, ...lines]
+  }
+  if (dryRun)
+    return [`${paint('good', '✓')} ${name}: would be tried out and made ready  ${address}`]
+  const repository = report.made ? 'repository made' : 'repository is there already'
+  const proof = report.proven ? '' : `, ${paint('warning', 'not proven')}`
+  const wrong = (report.probe?.checks ?? []).filter(({ outcome }) => outcome !== 'ok')
+  return [
+    `${paint('good', '✓')} ${name}: ${repository}${proof}  ${address}`,
+    ...wrong.map(check => `    ${paint('quiet', `${check.name}: ${escapeControls(check.words)}`)}`),
+  ]
 }

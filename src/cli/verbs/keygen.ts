@@ -1,7 +1,9 @@
 // btrvault keygen: an identity that decrypts, and the recipient that encrypts for it.
 
-import type { Verb } from '../verb.ts'
-import { unbuilt } from './unbuilt.ts'
+import { Failure } from '../../base/failure.ts'
+import type { KeygenReport } from '../../commands/keygen.ts'
+import { escapeControls } from '../escape.ts'
+import type { Call, Outcome, Verb, View } from '../verb.ts'
 
 export const keygenVerb: Verb = {
   name: 'keygen',
@@ -21,5 +23,34 @@ export const keygenVerb: Verb = {
   ],
   mutates: true,
   exits: [],
-  run: unbuilt('keygen'),
+  run: runKeygen,
+}
+
+async function runKeygen(call: Call): Promise<Outcome> {
+  const out = call.flags.text('out')
+  if (out === undefined) {
+    throw new Failure('usage', 'cannot make an identity: no file was named for it', {
+      hint: 'give --out FILE, best on a medium that leaves this machine',
+    })
+  }
+  const { keygen } = await import('../../commands/keygen.ts')
+  const dryRun = call.flags.is('dryRun')
+  const report = await keygen(call.context, { out, classic: call.flags.is('classic'), dryRun })
+  return { report, lines: view => keygenLines(report, view) }
+}
+
+export function keygenLines({ file, recipient, kind }: KeygenReport, { paint }: View): string[] {
+  const words = kind === 'hybrid' ? 'post-quantum' : 'classic (X25519)'
+  const name = escapeControls(file)
+  if (recipient === null) return [`would make a ${words} identity in ${name}`]
+  return [
+    `${paint('good', '✓')} made a ${words} identity in ${paint('strong', name)}, for your eyes only`,
+    '',
+    'Its recipient, for keys.recipients of the configuration:',
+    '',
+    recipient,
+    '',
+    'Whoever has the identity reads every backup; without it nobody does.',
+    'Keep it away from the machine that is backed up, and a copy on paper.',
+  ]
 }

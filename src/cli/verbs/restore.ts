@@ -1,15 +1,13 @@
 // btrvault restore: a subvolume as it was.
 
-import type { Verb } from '../verb.ts'
-import {
-  fromFlag,
-  identityFlag,
-  parseTime,
-  remoteFlag,
-  signersFlag,
-  yesFlag,
-} from './shared-flags.ts'
-import { unbuilt } from './unbuilt.ts'
+import { Failure } from '../../base/failure.ts'
+import { formatBytes, formatDuration, plural } from '../../base/units.ts'
+import type { Comparison } from '../../commands/compare-restored.ts'
+import type { RestoreOptions, RestoreReport } from '../../commands/restore.ts'
+import type { Paint } from '../colour.ts'
+import { escapeControls } from '../escape.ts'
+import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { fromFlag, identityFlag, lookInOf, parseTime, signersFlag } from './shared-flags.ts'
 
 export const restoreVerb: Verb = {
   name: 'restore',
@@ -31,7 +29,7 @@ export const restoreVerb: Verb = {
       line: 'btrvault restore home --stdout -i identity.txt | ssh host btrfs receive /mnt',
     },
   ],
-  arguments: [{ name: 'source', doc: 'name of the source' }],
+  arguments: [{ name: 'source', doc: 'name of the source', required: true }],
   flags: [
     { flags: '-t, --to <folder>', doc: 'folder on btrfs in which the snapshot will appear' },
     {
@@ -40,7 +38,12 @@ export const restoreVerb: Verb = {
       parse: text => parseTime(Date.now())(text),
       wants: 'a time, such as 2026-11-20, 2026-11-20T08:00Z or 3d',
     },
-    { flags: '--backup <id>', doc: 'this backup, by the id that `btrvault list` shows' },
+    {
+      flags: '--backup <id>',
+      doc: 'this backup, by the id that `btrvault list` shows',
+      parse: text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined),
+      wants: 'an id, such as 12',
+    },
     { flags: '--writable <name>', doc: 'also make a writable snapshot of it under this name' },
     { flags: '--latest-only', doc: 'drop each ancestor as soon as it is no longer needed' },
     {
@@ -51,7 +54,6 @@ export const restoreVerb: Verb = {
     },
     { flags: '--stdout', doc: 'write the verified send stream to standard output instead' },
     {
-      ...remoteFlag,
       flags: '-r, --remote <name>',
       doc: 'from this remote',
       defaultText: 'the first that has it',
@@ -59,9 +61,105 @@ export const restoreVerb: Verb = {
     fromFlag,
     identityFlag,
     signersFlag,
-    yesFlag,
+    { flags: '--ignore-space', doc: 'begin although the target seems too small' },
   ],
   mutates: true,
-  exits: [4, 10, 11, 12, 20, 30, 31, 32, 40],
-  run: unbuilt('restore'),
+  exits: [3, 10, 11, 12, 20, 30, 31, 32, 40],
+  counted: { read: 'received', stored: 'fetched' },
+  run: runRestore,
+}
+
+async function runRestore(call: Call): Promise<Outcome> {
+  const { flags } = call
+  const to = targetOf(call)
+  const { restore } = await import('../../commands/restore.ts')
+  const at = flags.value('at')
+  const report = await restore(call.context, {
+    ...(await lookInOf(call)),
+    source: call.arguments[0] ?? '',
+    remote: flags.text('remote'),
+    at: at instanceof Date ? at : undefined,
+    id: flags.number('backup'),
+    to,
+    writable: flags.text('writable'),
+    latestOnly: flags.is('latestOnly'),
+    verify: 'stream' in to ? 'none' : howMuch(flags.text('verify')),
+    ignoreSpace: flags.is('ignoreSpace'),
+    dryRun: flags.is('dryRun'),
+  })
+  // Standard output holds the stream: not a word may follow.
+  if ('stream' in to && !report.dryRun) return { report, lines: () => [], isDocument: true }
+  return { report, exit: report.exitStatus, lines: view => restoreLines(report, view) }
+}
+
+function targetOf({ flags, stdout }: Call): RestoreOptions['to'] {
+  const folder = flags.text('to')
+  if (!flags.is('stdout')) {
+    if (folder !== undefined) return { folder }
+    throw new Failure('usage', 'cannot restore: no target was named', {
+      hint: 'give --to FOLDER, a folder on btrfs, or --stdout',
+    })
+  }
+  if (folder !== undefined || flags.is('json')) {
+    const other = folder === undefined ? '--json' : '--to'
+    throw new Failure('usage', `cannot restore: --stdout and ${other} exclude each other`)
+  }
+  if (stdout.isTTY && !flags.is('dryRun')) {
+    throw new Failure('usage', 'cannot write a send stream to a terminal', {
+      hint: 'redirect it: --stdout > FILE, or --stdout | btrfs receive FOLDER',
+    })
+  }
+  return { stream: stdout }
+}
+
+function howMuch(text: string | undefined): RestoreOptions['verify'] {
+  return text === 'full' || text === 'none' ? text : 'sample'
+}
+
+export function restoreLines(report: RestoreReport, { paint }: View): string[] {
+  const { source, id, chain, present, published, writable, comparison, remote } = report
+  const name = paint('strong', escapeControls(source))
+  const what = `${name} as of ${report.snapshotTime.toISOString()}, backup ${id} on ${escapeControls(remote)}`
+  const needed = chain.filter(seq => present === null || seq > present)
+  const way = paint('quiet', `chain ${chain.join(' → ')}`)
+  if (report.dryRun) {
+    const missing = needed.length === 0 ? 'nothing, the target holds it' : needed.join(' → ')
+    return [`would restore ${what}  ${way}`, `to be received: ${missing}`]
+  }
+  const cost = `${formatBytes(report.receivedBytes)} received, ${formatBytes(report.fetchedBytes)} fetched in ${formatDuration(report.durationMs)}`
+  return [
+    `${paint('good', '✓')} ${what}  ${way}`,
+    `  ${paint('quiet', cost)}`,
+    ...published.map(path => `  snapshot  ${paint('strong', escapeControls(path))}`),
+    ...(writable === null ? [] : [`  writable  ${paint('strong', escapeControls(writable))}`]),
+    ...(comparison === null ? [] : comparisonLines(comparison, paint)),
+  ]
+}
+
+function comparisonLines(comparison: Comparison, paint: Paint): string[] {
+  const { namesCompared, filesCompared, source, differenceCount, differences } = comparison
+  const contents =
+    source === null
+      ? 'contents by their hashes (the source snapshot is not here)'
+      : `the contents of ${plural(filesCompared, 'file')} with the source snapshot`
+  const compared = `compared ${plural(namesCompared, 'name')} with their metadata, and ${contents}`
+  const different = comparison.contentDifferences
+  if (differenceCount === 0 && different.length === 0) {
+    return [`${paint('good', '✓')} ${compared}: all equal`]
+  }
+  const count = plural(Math.max(differenceCount, different.length), 'difference')
+  const more = differenceCount - differences.length
+  return [
+    `${paint('bad', '✗')} ${compared}: ${count}`,
+    ...differences.map(({ path, what }) => `  ${what}  ${pathText(path)}`),
+    ...different.map(path => `  contents  ${pathText(path)}`),
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+  ]
+}
+
+/** Paths come as one character a byte. */
+function pathText(path: string): string {
+  return path === ''
+    ? '(the top folder)'
+    : escapeControls(Buffer.from(path, 'latin1').toString('utf8'))
 }

@@ -1,7 +1,7 @@
 // Flags that several verbs have, with the same words.
 
 import { parseDuration } from '../../config/values.ts'
-import type { Flag } from '../verb.ts'
+import type { Call, Flag } from '../verb.ts'
 
 export const yesFlag: Flag = {
   flags: '-y, --yes',
@@ -17,8 +17,7 @@ export const remoteFlag: Flag = {
 
 export const identityFlag: Flag = {
   flags: '-i, --identity <file>',
-  doc: 'age identity (or SSH private key) that decrypts; may be repeated',
-  repeats: true,
+  doc: 'file with the age identities (or an SSH private key) that decrypt',
 }
 
 export const fromFlag: Flag = {
@@ -39,5 +38,18 @@ export function parseTime(now: number): (text: string) => Date | undefined {
     if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return undefined
     const time = new Date(text)
     return Number.isNaN(time.getTime()) ? undefined : time
+  }
+}
+
+/** Where a verb looks for backups, from its flags: a configuration, or an address in its place. */
+export async function lookInOf(call: Call) {
+  const { flags } = call
+  const from = flags.text('from')
+  return {
+    config: from === undefined ? await call.config() : undefined,
+    from,
+    identity: flags.text('identity'),
+    signers: flags.text('signers'),
+    passphrase: async () => call.secret('passphrase of the identity'),
   }
 }
