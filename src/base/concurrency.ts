@@ -137,5 +137,6 @@ export async function forEachLimited<T>(
   limit: number,
   task: (item: T) => Promise<void>,
 ): Promise<void> {
-  for await (const _ of mapInOrder(items, limit, task)) void _
+  const results = mapInOrder(items, limit, task)
+  while (!(await results.next()).done);
 }

@@ -44,7 +44,7 @@ export class StreamReader {
   readonly #folder: string
   readonly #exited: Promise<void>
   #wake: (() => void) | undefined
-  #died: unknown
+  #died: Error | undefined
   #writer: FileHandle | undefined
   #end: StreamEnd | undefined
 
@@ -81,7 +81,7 @@ export class StreamReader {
       workerData: task,
     })
     this.#worker.on('message', (message: ReaderMessage) => this.#receive(message))
-    this.#worker.on('error', error => this.#die(error))
+    this.#worker.on('error', (error: Error) => this.#die(error))
     this.#exited = new Promise(resolve => {
       this.#worker.on('exit', () => {
         this.#die(new Error('the reader thread ended early'))
@@ -181,7 +181,7 @@ export class StreamReader {
     this.#wake?.()
   }
 
-  #die(error: unknown): void {
+  #die(error: Error): void {
     this.#died ??= error
     this.#wake?.()
   }

@@ -26,7 +26,7 @@ export class WorkerPool {
   readonly #threads: Thread[]
   readonly #queue: Job[] = []
   #nextId = 1
-  #broken: unknown
+  #broken: Error | undefined
 
   constructor(threadCount = defaultThreadCount()) {
     this.#threads = Array.from({ length: threadCount }, () => this.#start())
@@ -71,7 +71,7 @@ export class WorkerPool {
     worker.on('message', (envelope: Envelope<PackReplies[keyof PackReplies] | FailureMessage>) => {
       this.#settle(thread, envelope)
     })
-    worker.on('error', error => this.#fail(error))
+    worker.on('error', (error: Error) => this.#fail(error))
     worker.on('exit', status => this.#fail(new Error(`a pack thread ended with status ${status}`)))
     worker.unref()
     return thread
@@ -100,7 +100,7 @@ export class WorkerPool {
     this.#dispatch()
   }
 
-  #fail(error: unknown): void {
+  #fail(error: Error): void {
     this.#broken ??= error
     const waiting = [
       ...this.#threads.flatMap(({ job }) => job?.job ?? []),

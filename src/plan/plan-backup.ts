@@ -107,7 +107,7 @@ function sendNew(
   const first = unfinished.find(step => step.remote === remote.remote)
   const reason = remote.backups.length === 0 && first === undefined ? 'first' : 'changed'
   const step = sendStep(situation, remote, { snapshot: null, reason })
-  if (first?.snapshot == null) return step
+  if (first === undefined || first.snapshot === null) return step
   // By then the unfinished one is committed, and is the newest there is.
   const seq = Math.max(0, ...remote.backups.map(({ manifest }) => manifest.seq)) + 1
   const parents = [{ seq, snapshot: first.snapshot }, ...step.parents]
