@@ -45,7 +45,7 @@ function lstatDifferences(tree: Tree, folder: string): string[] {
   for (const { path, node } of tree.walk()) {
     seen.add(path)
     const stats = lstatSync(bytePath(folder, path), { bigint: true })
-    const expected = describe(node, path)
+    const expected = describe(node)
     const nlink = node.kind === 'folder' ? undefined : stats.nlink
     const actual = {
       mode: stats.mode & 0o7777n,
@@ -54,6 +54,7 @@ function lstatDifferences(tree: Tree, folder: string): string[] {
       mtime: stats.mtimeNs,
       nlink,
       type: stats.mode & 0o170000n,
+      rdev: stats.rdev,
     }
     try {
       assert.deepEqual(actual, expected)
@@ -79,14 +80,15 @@ const typeBits = {
   block: 0o060000n,
 }
 
-function describe(node: TreeNode, path: string) {
+function describe(node: TreeNode) {
   return {
     mode: BigInt(node.mode),
     owner: `${node.uid}:${node.gid}`,
     size: BigInt(node.size),
     mtime: BigInt(node.mtimeSeconds) * 1_000_000_000n + BigInt(node.mtimeNanoseconds),
     nlink: node.kind === 'folder' ? undefined : BigInt(node.links),
-    type: path === '' ? typeBits.folder : typeBits[node.kind],
+    type: typeBits[node.kind],
+    rdev: BigInt(node.rdev),
   }
 }
 
