@@ -3,12 +3,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { systemClock } from '../../src/base/clock.ts'
 import { isFailure } from '../../src/base/failure.ts'
 import { openS3Store, type S3Options } from '../../src/store/s3/open-s3-store.ts'
 import type { Store } from '../../src/store/store.ts'
+import { withRateLimit } from '../../src/store/with-rate-limit.ts'
 import { objectOf, patternBytes } from '../support/objects.ts'
 import { type Radosgw, startRadosgw } from '../support/radosgw.ts'
 import { code, listAll, storeKeepsItsContract } from './contract.ts'
@@ -156,6 +159,43 @@ describe('the S3 store', () => {
       odd.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
     )
     await store.close()
+  })
+
+  it('a rate limit holds on the wire, evenly, both ways', async () => {
+    const arrivals: { readonly at: number; readonly bytes: number }[] = []
+    const sink = createServer((request, response) => {
+      request.on('data', (chunk: Buffer) =>
+        arrivals.push({ at: performance.now(), bytes: chunk.length }),
+      )
+      request.on('end', () => response.setHeader('etag', '"x"').end())
+    })
+    await new Promise<void>(done => sink.listen(0, '127.0.0.1', done))
+    const address = sink.address()
+    assert.ok(typeof address === 'object' && address !== null)
+    const bare = await freshStore({ endpoint: `http://127.0.0.1:${address.port}` })
+    const store = withRateLimit(bare, { upBytesPerSecond: 2_000_000 }, systemClock)
+    const started = performance.now()
+    const objects = [1, 2].map(n => objectOf(patternBytes(500_000, n)))
+    await Promise.all(objects.map((object, n) => store.put(`k${n}`, object)))
+    const took = performance.now() - started
+    assert.ok(took > 450 && took < 900, `${took} ms for a megabyte at 2 MB/s`)
+    for (let from = 0; from < 400; from += 100) {
+      const inWindow = arrivals.filter(
+        ({ at }) => at >= started + from && at < started + from + 100,
+      )
+      const bytes = inWindow.reduce((sum, arrival) => sum + arrival.bytes, 0)
+      assert.ok(bytes < 400_000, `${bytes} bytes within 100 ms`)
+    }
+    await store.close()
+    sink.close()
+
+    const real = await freshStore()
+    await real.put('k', objectOf(patternBytes(500_000)))
+    const slow = withRateLimit(real, { downBytesPerSecond: 2_000_000 }, systemClock)
+    const from = performance.now()
+    assert.equal((await slow.get('k')).length, 500_000)
+    assert.ok(performance.now() - from > 180)
+    await slow.close()
   })
 
   it('a pace that fails ends the put with its error and stores nothing', async () => {
