@@ -242,7 +242,11 @@ async function writeKit(
 ): Promise<void> {
   const signers = await readFile(config.keys.allowedSigners, 'utf8')
   const made = nowOf(context)
-  const text = recoveryKit({ config, signers, remotes, made, host: context.hostname })
+  const reached = remotes.flatMap(({ remote, repository }) =>
+    repository === null ? [] : [[remote, repository] as const],
+  )
+  const repositories = new Map(reached)
+  const text = recoveryKit({ config, signers, repositories, made, host: context.hostname })
   await writeFileAtomic(kit.startsWith('/') ? kit : join(process.cwd(), kit), text)
 }
 

@@ -2,28 +2,30 @@
 // on a bare machine but the identity itself, which it never holds.
 
 import type { Config } from '../config/config.ts'
+import type { RepositoryId } from '../model/ids.ts'
 import { describeRemote, type RemoteAddress } from '../model/remote.ts'
-import type { RemoteInit } from './init.ts'
+import { parseRecipient } from '../pack/recipients.ts'
 
 export interface KitFacts {
   readonly config: Config
   /** The text of allowed_signers. */
   readonly signers: string
-  readonly remotes: readonly RemoteInit[]
+  /** Of the remotes that could be reached, by name. */
+  readonly repositories: ReadonlyMap<string, RepositoryId>
   readonly made: Date
   readonly host: string
 }
 
-export function recoveryKit({ config, signers, remotes, made, host }: KitFacts): string {
+export function recoveryKit({ config, signers, repositories, made, host }: KitFacts): string {
   const places = config.remotes.map(({ name, address }) => {
-    const known = remotes.find(({ remote }) => remote === name)
-    const id = known?.repository ? `, repository ${known.repository}` : ''
-    return `- ${name}: ${remoteUrl(address)}${id}`
+    const id = repositories.get(name)
+    return `- ${name}: ${remoteUrl(address)}${id ? `, repository ${id}` : ''}`
   })
   const [first] = config.remotes
   const from = first ? `'${remoteUrl(first.address)}'` : 'ADDRESS'
   const source = config.sources[0]?.name ?? 'SOURCE'
-  const recipients = config.keys.recipients.map(text => `- ${text.trim().split('\n').join(' ')}`)
+  // A post-quantum recipient is 1,959 characters: nobody types that in, and its ends tell it apart.
+  const recipients = config.keys.recipients.map(text => `- ${parseRecipient(text).label}`)
   return `# Recovery kit for the btrvault backups of ${host}
 
 Made ${made.toISOString().slice(0, 10)}. Print this page and keep it with the identity, away from ${host}.
