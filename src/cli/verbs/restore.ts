@@ -1,6 +1,7 @@
 // btrvault restore: a subvolume as it was.
 
-import { Failure } from '../../base/failure.ts'
+import { resolve } from 'node:path'
+import { Failure, systemCodeOf } from '../../base/failure.ts'
 import { formatBytes, formatDuration, plural } from '../../base/units.ts'
 import type { Comparison } from '../../commands/compare-restored.ts'
 import type { RestoreOptions, RestoreReport } from '../../commands/restore.ts'
@@ -74,7 +75,7 @@ async function runRestore(call: Call): Promise<Outcome> {
   const to = targetOf(call)
   const { restore } = await import('../../commands/restore.ts')
   const at = flags.value('at')
-  const report = await restore(call.context, {
+  const options: RestoreOptions = {
     ...(await lookInOf(call)),
     source: call.arguments[0] ?? '',
     remote: flags.text('remote'),
@@ -86,16 +87,31 @@ async function runRestore(call: Call): Promise<Outcome> {
     verify: 'stream' in to ? 'none' : howMuch(flags.text('verify')),
     ignoreSpace: flags.is('ignoreSpace'),
     dryRun: flags.is('dryRun'),
+  }
+  const report = await restore(call.context, options).catch((error: unknown) => {
+    if ('stream' in to) refuseBrokenOutput(error)
+    throw error
   })
   // Standard output holds the stream: not a word may follow.
   if ('stream' in to && !report.dryRun) return { report, lines: () => [], isDocument: true }
   return { report, exit: report.exitStatus, lines: view => restoreLines(report, view) }
 }
 
+/** Standard output is the one stream whose errors nobody below knows about. */
+function refuseBrokenOutput(error: unknown): void {
+  const code = systemCodeOf(error)
+  if (code !== 'EPIPE' && code !== 'ENOSPC') return
+  const why = code === 'EPIPE' ? 'its reader has gone away' : 'there is no space left'
+  throw new Failure('failed', `cannot write the send stream to standard output: ${why}`, {
+    cause: error,
+  })
+}
+
 function targetOf({ flags, stdout }: Call): RestoreOptions['to'] {
   const folder = flags.text('to')
   if (!flags.is('stdout')) {
-    if (folder !== undefined) return { folder }
+    // btrfs programs run elsewhere: what a person typed is relative to where they stand.
+    if (folder !== undefined) return { folder: resolve(folder) }
     throw new Failure('usage', 'cannot restore: no target was named', {
       hint: 'give --to FOLDER, a folder on btrfs, or --stdout',
     })
@@ -129,7 +145,7 @@ export function restoreLines(report: RestoreReport, { paint }: View): string[] {
   const cost = `${formatBytes(report.receivedBytes)} received, ${formatBytes(report.fetchedBytes)} fetched in ${formatDuration(report.durationMs)}`
   return [
     `${paint('good', '✓')} ${what}  ${way}`,
-    `  ${paint('quiet', cost)}`,
+    ...(report.receivedBytes === 0 ? [] : [`  ${paint('quiet', cost)}`]),
     ...published.map(path => `  snapshot  ${paint('strong', escapeControls(path))}`),
     ...(writable === null ? [] : [`  writable  ${paint('strong', escapeControls(writable))}`]),
     ...(comparison === null ? [] : comparisonLines(comparison, paint)),
@@ -138,11 +154,11 @@ export function restoreLines(report: RestoreReport, { paint }: View): string[] {
 
 function comparisonLines(comparison: Comparison, paint: Paint): string[] {
   const { namesCompared, filesCompared, source, differenceCount, differences } = comparison
-  const contents =
+  const names = plural(namesCompared, 'name')
+  const compared =
     source === null
-      ? 'contents by their hashes (the source snapshot is not here)'
-      : `the contents of ${plural(filesCompared, 'file')} with the source snapshot`
-  const compared = `compared ${plural(namesCompared, 'name')} with their metadata, and ${contents}`
+      ? `compared ${names} with the index; contents were checked by their hashes`
+      : `compared ${names}, and the contents of ${plural(filesCompared, 'file')}, with the source`
   const different = comparison.contentDifferences
   if (differenceCount === 0 && different.length === 0) {
     return [`${paint('good', '✓')} ${compared}: all equal`]
