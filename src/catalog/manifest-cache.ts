@@ -17,9 +17,12 @@ export interface SignedManifest {
 
 export class ManifestCache {
   readonly #folder: string
+  readonly #keeps: boolean
 
-  constructor(stateFolder: string, repository: RepositoryId) {
+  /** Unless it `keeps`, it is only read. */
+  constructor(stateFolder: string, repository: RepositoryId, { keeps = true } = {}) {
     this.#folder = join(stateFolder, 'cache', repository)
+    this.#keeps = keeps
   }
 
   async load(series: SeriesId, seq: number): Promise<SignedManifest | undefined> {
@@ -34,6 +37,7 @@ export class ManifestCache {
   }
 
   async store({ series, seq, manifest, signature }: SignedManifest): Promise<void> {
+    if (!this.#keeps) return
     await writeFileAtomic(this.#path(signatureKey(series, seq)), signature)
     await writeFileAtomic(this.#path(manifestKey(series, seq)), manifest)
   }

@@ -20,15 +20,19 @@ import type { RunOutcome, RunTask } from './backup-task.ts'
 import type { Context } from './context.ts'
 import type { OpenedRemote, Remotes } from './remotes.ts'
 
-/** What all sends of a backup command share. */
-export interface BackupSession {
+/** What is needed to see what there is. */
+export interface LookSession {
   readonly context: Context
   readonly config: Config
   readonly remotes: Remotes
-  readonly pool: WorkerPool
-  readonly budget: Budget
   readonly signingKey: SigningKey
   readonly signers: readonly AllowedSigner[]
+}
+
+/** What all sends of a backup command share. */
+export interface BackupSession extends LookSession {
+  readonly pool: WorkerPool
+  readonly budget: Budget
   readonly recipients: readonly string[]
   readonly versions: BtrfsVersions
   readonly check: boolean
@@ -46,9 +50,9 @@ export interface SendTask {
 }
 
 export function seriesOf(
-  session: BackupSession,
+  session: Pick<LookSession, 'signingKey'>,
   source: SourceConfig,
-  remote: OpenedRemote,
+  remote: Pick<OpenedRemote, 'repository'>,
 ): SeriesId {
   return seriesIdOf(seriesSecretOf(session.signingKey), remote.repository.id, source.name)
 }

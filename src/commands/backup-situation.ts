@@ -1,7 +1,6 @@
 // What there is before a backup is planned: the source, our snapshots of it, and each remote.
 
-import { mkdir } from 'node:fs/promises'
-import { isFailure } from '../base/failure.ts'
+import { isFailure, systemCodeOf } from '../base/failure.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { loadJournal } from '../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots } from '../catalog/local-state.ts'
@@ -10,7 +9,7 @@ import type { Backup } from '../model/backup.ts'
 import type { SeriesId, Uuid } from '../model/ids.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import type { SourceSituation } from '../plan/plan-backup.ts'
-import { type BackupSession, seriesOf } from './backup-send.ts'
+import { type LookSession, seriesOf } from './backup-send.ts'
 import type { OpenedRemote } from './remotes.ts'
 import { type FailureReport, reportFailure } from './report.ts'
 
@@ -27,9 +26,12 @@ export interface Situation extends SourceSituation {
   readonly unusable: readonly { readonly remote: string; readonly failure: FailureReport }[]
 }
 
-/** Throws a Failure when the source itself can't be looked at. Asks the stores anew when `fresh`. */
+/**
+ * Throws a Failure when the source itself can't be looked at. Asks the stores anew when `fresh`.
+ * Changes nothing, so that plan tells what backup would do.
+ */
 export async function lookAt(
-  session: BackupSession,
+  session: LookSession,
   source: SourceConfig,
   fresh = false,
 ): Promise<Situation> {
@@ -69,7 +71,7 @@ export async function lookAt(
 
 /** The remote's part of the situation; asks the store anew when `fresh`. */
 export async function viewOf(
-  session: BackupSession,
+  session: LookSession,
   { source, remote, fresh }: { source: SourceConfig; remote: string; fresh: boolean },
 ): Promise<RemoteView> {
   const opened = await session.remotes.open(remote)
@@ -85,18 +87,23 @@ export async function viewOf(
 }
 
 /** L11: snapshots in our folder that we know, by uuid, to have made. Others are not ours to touch. */
-async function ourSnapshots(
-  { context }: BackupSession,
+export async function ourSnapshots(
+  { context }: Pick<LookSession, 'context'>,
   source: SourceConfig,
   known: ReadonlySet<Uuid>,
 ): Promise<Subvolume[]> {
-  await mkdir(source.snapshots, { recursive: true, mode: 0o700 })
-  const present = await context.btrfs.listIn(source.snapshots, { signal: context.signal })
+  const present = await context.btrfs
+    .listIn(source.snapshots, { signal: context.signal })
+    .catch((error: unknown) => {
+      // L9: only a folder that is not there has no snapshots; the first backup makes it.
+      if (isFailure(error) && systemCodeOf(error.cause) === 'ENOENT') return []
+      throw error
+    })
   return present.filter(snapshot => known.has(snapshot.uuid))
 }
 
 async function unfinishedSnapshot(
-  { config }: BackupSession,
+  { config }: LookSession,
   source: SourceConfig,
   { remote, backups }: { readonly remote: string; readonly backups: readonly Backup[] },
 ): Promise<Uuid | undefined> {
@@ -107,7 +114,10 @@ async function unfinishedSnapshot(
   return isCommitted ? undefined : unfinished.run.snapshot
 }
 
-function unmentioned(nested: readonly { readonly path: string }[], rule: NestedRule): string[] {
+export function unmentioned(
+  nested: readonly { readonly path: string }[],
+  rule: NestedRule,
+): string[] {
   const names = nested.map(({ path }) => path)
   switch (rule.kind) {
     case 'ignore':
@@ -120,7 +130,7 @@ function unmentioned(nested: readonly { readonly path: string }[], rule: NestedR
 }
 
 function warnOfProblems(
-  { context }: BackupSession,
+  { context }: LookSession,
   source: SourceConfig,
   { catalog, series, remote }: { catalog: Catalog; series: SeriesId; remote: string },
 ): void {

@@ -1,14 +1,13 @@
 // The story of a backup. Read it top to bottom: its calls are the folders of src/, in order.
 
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Budget } from '../base/concurrency.ts'
 import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import { lockFile } from '../base/file-lock.ts'
-import { allowsNamespace } from '../catalog/allowed-signers.ts'
 import { lockPath, recordMadeSnapshot } from '../catalog/local-state.ts'
 import { keepGuideCurrent } from '../catalog/repository.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
-import { manifestNamespace } from '../format/manifest.ts'
 import { restoreGuide } from '../format/restore-guide.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
@@ -22,7 +21,7 @@ import { planBackup, releasableSnapshots } from '../plan/plan-backup.ts'
 import { type BackupSession, sendBackup } from './backup-send.ts'
 import { lookAt, type Situation, viewOf } from './backup-situation.ts'
 import { type Context, nowOf } from './context.ts'
-import { readAllowedSigners, readSigningKey } from './keys.ts'
+import { readSigningPair } from './keys.ts'
 import { Remotes } from './remotes.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './report.ts'
 import { refusal } from './words.ts'
@@ -127,6 +126,7 @@ async function takeSnapshot(
   name: string,
 ): Promise<Subvolume> {
   const { signal } = context
+  await mkdir(source.snapshots, { recursive: true, mode: 0o700 })
   const snapshot = await context.btrfs.snapshot(source.path, join(source.snapshots, name), {
     signal,
   })
@@ -203,19 +203,7 @@ async function openSession(
   parts: Pick<BackupSession, 'remotes' | 'pool'>,
 ): Promise<BackupSession> {
   const { config, check } = options
-  const signingKey = await readSigningKey(config.keys.signingKey)
-  const signers = await readAllowedSigners(config.keys.allowedSigners)
-  const isAllowed = signers.some(
-    signer =>
-      signer.fingerprint === signingKey.fingerprint && allowsNamespace(signer, manifestNamespace),
-  )
-  if (!isAllowed) {
-    throw new Failure(
-      'config-invalid',
-      `cannot use signing key ${config.keys.signingKey}: ${config.keys.allowedSigners} does not allow it`,
-      { hint: 'add its public key there: nobody would believe the backups that it signs' },
-    )
-  }
+  const { signingKey, signers } = await readSigningPair(config.keys)
   const recipients = checkedRecipients(config)
   const versions = await context.btrfs.versions({ signal: context.signal })
   const largest = Math.max(...config.remotes.map(remote => remote.segmentSizeBytes))
@@ -223,18 +211,18 @@ async function openSession(
   return { context, config, ...parts, budget, signingKey, signers, recipients, versions, check }
 }
 
-function checkedRecipients(config: Config): readonly string[] {
+export function checkedRecipients(config: Config): readonly string[] {
   if (config.keys.recipients.length === 0) return []
   return checkRecipients(config.keys.recipients.map(parseRecipient)).map(({ text }) => text)
 }
 
-function chooseSources(config: Config, names: readonly string[]): readonly SourceConfig[] {
+export function chooseSources(config: Config, names: readonly string[]): readonly SourceConfig[] {
   if (names.length === 0) return config.sources
   return names.map(name => {
     const source = config.sources.find(candidate => candidate.name === name)
     if (source !== undefined) return source
     const known = config.sources.map(candidate => candidate.name).join(', ')
-    throw new Failure('usage', `cannot back up ${name}: no source has that name`, {
+    throw new Failure('usage', `cannot use source ${name}: no source has that name`, {
       hint: `the configuration has: ${known}`,
     })
   })

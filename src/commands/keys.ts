@@ -2,14 +2,38 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { Failure, systemCodeOf } from '../base/failure.ts'
-import { type AllowedSigner, parseAllowedSigners } from '../catalog/allowed-signers.ts'
+import {
+  type AllowedSigner,
+  allowsNamespace,
+  parseAllowedSigners,
+} from '../catalog/allowed-signers.ts'
 import { loadSigningKey, type SigningKey } from '../catalog/signing.ts'
+import type { KeysConfig } from '../config/config.ts'
+import { manifestNamespace } from '../format/manifest.ts'
 import { type Identity, loadIdentities } from '../pack/identities.ts'
 
 export async function readSigningKey(path: string): Promise<SigningKey> {
   const text = await readKeyFile(path, 'signing key', 'run btrvault init to make one')
   await refuseOpenToOthers(path, 'signing key')
   return loadSigningKey(text, path)
+}
+
+/** The key that signs, and whom to believe: the key itself must be among them. */
+export async function readSigningPair(
+  keys: KeysConfig,
+): Promise<{ signingKey: SigningKey; signers: readonly AllowedSigner[] }> {
+  const signingKey = await readSigningKey(keys.signingKey)
+  const signers = await readAllowedSigners(keys.allowedSigners)
+  const isAllowed = signers.some(
+    signer =>
+      signer.fingerprint === signingKey.fingerprint && allowsNamespace(signer, manifestNamespace),
+  )
+  if (isAllowed) return { signingKey, signers }
+  throw new Failure(
+    'config-invalid',
+    `cannot use signing key ${keys.signingKey}: ${keys.allowedSigners} does not allow it`,
+    { hint: 'add its public key there: nobody would believe the backups that it signs' },
+  )
 }
 
 export async function readAllowedSigners(path: string): Promise<readonly AllowedSigner[]> {

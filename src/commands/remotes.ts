@@ -5,6 +5,7 @@ import { type Catalog, loadCatalog } from '../catalog/catalog.ts'
 import { loadRemoteMemory, type RemoteMemory, storeRemoteMemory } from '../catalog/local-state.ts'
 import { ManifestCache } from '../catalog/manifest-cache.ts'
 import { openRepository, type Repository } from '../catalog/repository.ts'
+import { withCredentials } from '../config/access-key.ts'
 import type { Config, RemoteConfig } from '../config/config.ts'
 import type { OpenedStore } from '../store/open.ts'
 import type { Context } from './context.ts'
@@ -21,12 +22,15 @@ export interface OpenedRemote {
 export class Remotes {
   readonly #context: Context
   readonly #config: Config
+  readonly #remember: boolean
   readonly #opened = new Map<string, Promise<OpenedRemote>>()
   readonly #catalogs = new Map<string, Promise<Catalog>>()
 
-  constructor(context: Context, config: Config) {
+  /** Nothing is written into the state unless `remember`; a look changes nothing. */
+  constructor(context: Context, config: Config, { remember = true } = {}) {
     this.#context = context
     this.#config = config
+    this.#remember = remember
   }
 
   async open(name: string): Promise<OpenedRemote> {
@@ -64,7 +68,7 @@ export class Remotes {
     const config = this.#config.remotes.find(remote => remote.name === name)
     if (config === undefined) throw new Error(`no remote ${name} in the configuration`)
     const memory = await loadRemoteMemory(this.#config.state, name)
-    const { store, counts } = await this.#context.openStore(config.address, {
+    const { store, counts } = await this.#context.openStore(await withCredentials(config), {
       clock: this.#context.clock,
       signal: this.#context.signal,
       limits: config.limit,
@@ -74,7 +78,8 @@ export class Remotes {
     try {
       const { signal } = this.#context
       const repository = await openRepository(store, { signal, expect: memory?.repository })
-      const cache = new ManifestCache(this.#config.state, repository.id)
+      const keeps = { keeps: this.#remember }
+      const cache = new ManifestCache(this.#config.state, repository.id, keeps)
       return {
         config,
         repository,
@@ -95,7 +100,7 @@ export class Remotes {
       provenAt: null,
       createIfAbsent: store.features.createIfAbsent,
     }
-    await storeRemoteMemory(this.#config.state, name, memory)
+    if (this.#remember) await storeRemoteMemory(this.#config.state, name, memory)
     return memory
   }
 }
