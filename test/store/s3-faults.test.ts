@@ -192,6 +192,44 @@ describe('each passing fault of the way to an S3 server', () => {
     breakNext({ kind: 'answer', status: 200 })
     await assert.rejects(store.put('a', objectOf('x')), retryable)
   })
+
+  it('an answer 200 with an ETag in its head and an error in its body does not count either', async () => {
+    const store = await freshStore()
+    breakNext(s3Error(200, 'InternalError', { etag: '"x"' }))
+    await assert.rejects(store.put('a', objectOf('x')), code('store-unavailable'))
+    breakNext(s3Error(200, 'SlowDown', { etag: '"x"' }))
+    await assert.rejects(store.put('a', objectOf('x')), code('store-busy'))
+  })
+
+  it('asks for encoded names in listings, and reads a space written as + or as %20', async () => {
+    const store = await freshStore({ prefix: 'p' })
+    const entries = ['p/a+b', 'p/a%2Bb', 'p/c%20d', 'p/e%01f']
+      .map(key => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`)
+      .join('')
+    const head = '<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>'
+    breakNext({
+      kind: 'answer',
+      status: 200,
+      body: `<ListBucketResult>${head}${entries}</ListBucketResult>`,
+    })
+    const keys = (await listAll(store, '')).map(object => object.key)
+    assert.deepEqual(keys, ['a b', 'a+b', 'c d', 'e\u0001f'])
+    assert.match(proxy.requests.at(-1)?.path ?? '', /encoding-type=url/)
+  })
+
+  it('a listing out of order or of another place is refused', async () => {
+    const store = await freshStore({ prefix: 'p' })
+    for (const [keys, wanted] of [
+      [['p/b', 'p/a'], 'corrupt'],
+      [['p/a', 'p/a'], 'corrupt'],
+      [['q/a'], 'store-unavailable'],
+    ] as const) {
+      const entries = keys.map(key => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`)
+      const body = `<ListBucketResult><IsTruncated>false</IsTruncated>${entries.join('')}</ListBucketResult>`
+      breakNext({ kind: 'answer', status: 200, body })
+      await assert.rejects(listAll(store, ''), code(wanted))
+    }
+  })
 })
 
 describe('a put whose answer was lost', () => {
