@@ -14,6 +14,7 @@ import {
   type Repository,
 } from '../catalog/repository.ts'
 import { generateSigningKey, type SigningKey } from '../catalog/signing.ts'
+import { withCredentials } from '../config/access-key.ts'
 import type { Config, RemoteConfig } from '../config/config.ts'
 import { manifestNamespace, signerPrincipal } from '../format/manifest.ts'
 import { restoreGuide } from '../format/restore-guide.ts'
@@ -118,7 +119,8 @@ async function initOpened(
   const { signal, clock } = context
   const { state } = options.config
   const limits = remote.limit
-  const { store } = await context.openStore(remote.address, { clock, signal, limits })
+  const address = await withCredentials(remote)
+  const { store } = await context.openStore(address, { clock, signal, limits })
   try {
     const probe = await probeStore(store, { clock, signal })
     await storeProbe(state, remote.name, probe)
