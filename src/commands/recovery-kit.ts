@@ -78,10 +78,15 @@ Tried on: ____________  ____________  ____________  ____________
 export function remoteUrl(address: RemoteAddress): string {
   if (address.kind === 'directory') return address.path
   const { endpoint, region, pathStyle } = address
-  const query = new URLSearchParams({
-    ...(endpoint !== undefined && { endpoint }),
-    ...(region !== undefined && { region }),
-    ...(pathStyle !== undefined && { 'path-style': String(pathStyle) }),
-  }).toString()
+  const query = [
+    ...(endpoint === undefined ? [] : [`endpoint=${readable(endpoint)}`]),
+    ...(region === undefined ? [] : [`region=${readable(region)}`]),
+    ...(pathStyle === undefined ? [] : [`path-style=${pathStyle}`]),
+  ].join('&')
   return query === '' ? describeRemote(address) : `${describeRemote(address)}?${query}`
+}
+
+/** Escaped only where it must be: people type this in from paper. */
+function readable(text: string): string {
+  return encodeURIComponent(text).replaceAll('%3A', ':').replaceAll('%2F', '/')
 }

@@ -89,6 +89,16 @@ export class CommandReader {
     return this.#windowOffset
   }
 
+  /** Where the command that is visited begins and where its head ends, in bytes of the stream. */
+  get head(): { readonly start: number; readonly end: number } {
+    return { start: this.#offset, end: this.#offset + this.#headBytes }
+  }
+
+  /** Bytes at the end of what was taken that begin a head which is not whole yet. */
+  get openHeadBytes(): number {
+    return this.#carryLength
+  }
+
   /** Throws Failure 'corrupt' at the first violation. The chunk is not changed and not kept. */
   write(chunk: Uint8Array): void {
     // A plain view: of a Buffer, what looks like a copy (`slice`) would not be one.

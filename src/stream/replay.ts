@@ -41,7 +41,7 @@ const absent = 'its path does not exist'
 const exists = 'its path exists already'
 
 /** One method a command; each returns why the command is refused, if it is. */
-class TreeEdits implements CommandVisitor {
+export class TreeEdits implements CommandVisitor {
   readonly tree: Tree
   readonly #parent: StreamIdentity | undefined
   /** Names and xattrs repeat from inode to inode: one string each is kept. */
@@ -187,7 +187,8 @@ class TreeEdits implements CommandVisitor {
         )
         return undefined
       case Command.removeXattr:
-        return node.setXattr(fields.latin1(a.xattrName), undefined)
+        return node.setXattr(fields.latin1(a.xattrName), undefined) ||
+          isNeverSet(fields.latin1(a.xattrName))
           ? undefined
           : 'there is no such xattr'
       case Command.chmod:
@@ -227,6 +228,15 @@ class TreeEdits implements CommandVisitor {
   }
 }
 
+/**
+ * The kernel (to 6.18 at least) leaves out SET_XATTR for names that begin `security.capability`, as
+ * it compares only as many bytes as the name has; but it sends their removal.
+ */
+export function isNeverSet(xattrName: string): boolean {
+  return xattrName !== capability && capability.startsWith(xattrName)
+}
+
+const capability = 'security.capability'
 const poolLimit = 4096
 const keepSize = 0x01
 
