@@ -29,6 +29,8 @@ export interface Radosgw {
   readonly endpoint: string
   readonly accessKey: string
   readonly secretKey: string
+  /** Its configuration, disks and logs. */
+  readonly folder: string
   /** `radosgw-admin` with these arguments; gives its output. */
   admin(args: readonly string[]): string
   /** Makes an empty bucket of a new name. */
@@ -150,6 +152,7 @@ function connect(facts: ServerFacts, stop: () => Promise<void>): Radosgw {
     endpoint,
     accessKey,
     secretKey,
+    folder,
     admin: args => run('radosgw-admin', [...adminOptions(folder), ...args]),
     makeBucket: async () => {
       const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3')
