@@ -2,7 +2,7 @@
 // flock(2), so util-linux's `flock` takes it on a descriptor that it shares with us: the lock belongs
 // to the open file, and outlives the program that took it.
 
-import { constants, type FileHandle, mkdir, open } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Failure, systemCodeOf, throwIfAborted } from './failure.ts'
 import { collectProgram, describeOutcome } from './process.ts'
@@ -64,6 +64,29 @@ export class FileLock {
   }
 }
 
+/**
+ * Who holds the lock now, as far as can be seen without taking it; undefined for nobody. For telling
+ * people only: what must be sure takes the lock.
+ */
+export async function lockHolder(
+  path: string,
+): Promise<{ readonly pid: number; readonly since: Date } | undefined> {
+  try {
+    const { ino } = await stat(path)
+    // proc(5), /proc/locks: `1: FLOCK ADVISORY WRITE 708 08:01:264315 0 EOF`
+    const isHeld = (await readFile('/proc/locks', 'latin1'))
+      .split('\n')
+      .some(line => / FLOCK +ADVISORY +WRITE /.test(line) && line.includes(`:${ino} 0 EOF`))
+    const holder = /^pid (\d+) since (\S+)/.exec(await readFile(path, 'latin1'))
+    if (!isHeld || holder === null) return undefined
+    await stat(`/proc/${holder[1]}`)
+    return { pid: Number(holder[1]), since: new Date(holder[2] as string) }
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 async function openLockFile(path: string): Promise<FileHandle> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
   try {
@@ -79,10 +102,14 @@ async function openLockFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Only information for people: the lock itself is the kernel's. */
+/** Only information for people: the lock itself is the kernel's, also where the disk is full. */
 async function writeHolder(file: FileHandle): Promise<void> {
-  await file.truncate(0)
-  await file.write(`pid ${process.pid} since ${new Date().toISOString()}\n`, 0)
+  try {
+    await file.truncate(0)
+    await file.write(`pid ${process.pid} since ${new Date().toISOString()}\n`, 0)
+  } catch (error) {
+    if (systemCodeOf(error) === undefined) throw error
+  }
 }
 
 async function lockedFailure(path: string, file: FileHandle): Promise<Failure> {

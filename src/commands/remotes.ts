@@ -18,19 +18,31 @@ export interface OpenedRemote {
   readonly counts: OpenedStore['counts']
 }
 
+/** For commands that somebody watches: long enough for a slow answer, and not for a long outage. */
+export const lookPatienceMs = 30_000
+
 /** Opens remotes on first use and closes them all. One that failed fails again the same way. */
 export class Remotes {
   readonly #context: Context
   readonly #config: Config
   readonly #remember: boolean
+  readonly #patienceMs: number
   readonly #opened = new Map<string, Promise<OpenedRemote>>()
   readonly #catalogs = new Map<string, Promise<Catalog>>()
 
-  /** Nothing is written into the state unless `remember`; a look changes nothing. */
-  constructor(context: Context, config: Config, { remember = true } = {}) {
+  /**
+   * Nothing is written into the state unless `remember`: a look changes nothing. A store that can't
+   * be reached is given up after `patienceMs` where that is less than its configuration says.
+   */
+  constructor(
+    context: Context,
+    config: Config,
+    { remember = true, patienceMs = Number.POSITIVE_INFINITY } = {},
+  ) {
     this.#context = context
     this.#config = config
     this.#remember = remember
+    this.#patienceMs = patienceMs
   }
 
   async open(name: string): Promise<OpenedRemote> {
@@ -72,7 +84,7 @@ export class Remotes {
       clock: this.#context.clock,
       signal: this.#context.signal,
       limits: config.limit,
-      retryDeadlineMs: config.retryDeadlineMs,
+      retryDeadlineMs: Math.min(config.retryDeadlineMs, this.#patienceMs),
       ...(memory && { features: { createIfAbsent: memory.createIfAbsent } }),
     })
     try {

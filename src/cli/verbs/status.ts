@@ -1,17 +1,225 @@
 // btrvault status: what is safe, since when, and what is not.
 
-import type { Verb } from '../verb.ts'
-import { unbuilt } from './unbuilt.ts'
+import { formatBytes, formatDuration, plural } from '../../base/units.ts'
+import type { PlaceStatus, Safety, SourceStatus, StatusReport } from '../../commands/status.ts'
+import { parseDuration } from '../../config/values.ts'
+import type { Paint, Tone } from '../colour.ts'
+import { escapeControls } from '../escape.ts'
+import { ageText, localTime } from '../local-time.ts'
+import { type Cell, type Column, formatTable } from '../table.ts'
+import type { Call, Outcome, Verb, View } from '../verb.ts'
+
+const defaultMaxAgeMs = 36 * 3_600_000
 
 export const statusVerb: Verb = {
   name: 'status',
   summary: 'say what is safe, since when, and what is not',
   description:
-    'Say in one screen what is safe, since when, and what is not: for each source and remote the last backup, whether the source changed since, and what an interrupted run has left to finish.',
+    'Say in one screen what is safe, since when, and what is not: for each source and remote the newest backup, whether the source changed since, and what an interrupted run has left to finish. Nothing is changed.\n\nA source is safe on a remote when its newest backup there holds all that is in it now, or is younger than --max-age, and nothing about its backups is wrong. The exit status is 0 only when every source is safe on every remote that it names; what cannot be looked at is not safe.',
   examples: [
     { does: 'one screen', line: 'btrvault status' },
-    { does: 'for a monitor', line: 'btrvault status --json' },
+    { does: 'for a monitor', line: 'btrvault status --json --max-age 2d' },
   ],
-  exits: [3, 10, 30],
-  run: unbuilt('status'),
+  flags: [
+    {
+      flags: '--max-age <span>',
+      doc: 'how old the newest backup of a source that changed since may be',
+      defaultText: '36h',
+      parse: text => {
+        const span = parseDuration(text)
+        return 'value' in span ? span.value : undefined
+      },
+      wants: 'a span, such as 36h or 2d',
+    },
+  ],
+  exits: [3],
+  run: runStatus,
+}
+
+async function runStatus(call: Call): Promise<Outcome> {
+  const { status } = await import('../../commands/status.ts')
+  const maxAgeMs = call.flags.number('maxAge') ?? defaultMaxAgeMs
+  const report = await status(call.context, { config: await call.config(), maxAgeMs })
+  return { report, exit: report.exitStatus, lines: view => statusLines(report, view) }
+}
+
+export function statusLines(report: StatusReport, view: View): string[] {
+  const { paint } = view
+  const notes = notesOf(report, paint)
+  return [
+    ...verdictLines(report, paint),
+    '',
+    ...formatTable(columns, rowsOf(report), view),
+    ...(notes.length === 0 ? [] : ['', ...notes]),
+    '',
+    paint('quiet', `${localTime(report.now, report.timezone)}, all times in ${report.timezone}`),
+  ]
+}
+
+/** One line: may a person sleep well? */
+function verdictLines(report: StatusReport, paint: Paint): string[] {
+  const places = report.sources.flatMap(source => source.places)
+  if (report.safe) {
+    const oldest = Math.max(0, ...places.map(({ newest }) => newest?.ageMs ?? 0))
+    const age = oldest < 60_000 ? 'from just now' : `at most ${ageText(oldest)} old`
+    const what = places.length === 1 ? 'the newest backup is' : 'the newest backups are'
+    return [`${paint('good', '✓ Everything is safe:')} ${what} ${age}`]
+  }
+  const count = (...safeties: Safety[]) =>
+    places.filter(({ safety }) => safeties.includes(safety)).length
+  const sources = report.sources.filter(({ failure }) => failure !== null).length
+  const counted = [
+    [count('none'), 'without a backup'],
+    [count('stale'), 'too old'],
+    [count('damaged'), 'with problems'],
+    [count('unknown'), 'could not be looked at'],
+    [sources, sources === 1 ? 'source out of reach' : 'sources out of reach'],
+  ] as const
+  const words = counted.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}`)
+  const safe = count('safe')
+  const rest = safe === 0 ? '' : `; ${safe} safe`
+  return [`${paint('bad', '✗ Not everything is safe:')} ${words.join(', ')}${rest}`]
+}
+
+const columns: readonly Column[] = [
+  { heading: '' },
+  { heading: 'source', shrinks: true },
+  { heading: 'remote', shrinks: true },
+  { heading: 'safe as of' },
+  { heading: 'age', align: 'right' },
+  { heading: 'since then', shrinks: true },
+  { heading: 'backups', align: 'right' },
+  { heading: 'chain', align: 'right' },
+  { heading: 'stored', align: 'right' },
+]
+
+const marks: Readonly<Record<Safety, Cell>> = {
+  safe: { text: '✓', tone: 'good' },
+  stale: { text: '✗', tone: 'bad' },
+  none: { text: '✗', tone: 'bad' },
+  damaged: { text: '✗', tone: 'bad' },
+  unknown: { text: '?', tone: 'bad' },
+}
+
+function rowsOf({ sources, timezone }: StatusReport): readonly (readonly Cell[])[] {
+  return sources.flatMap(({ source, places }) =>
+    places.map(place => {
+      const { newest, remote, safety } = place
+      const name: Cell = { text: source, tone: 'strong' }
+      const start = [marks[safety], name, remote]
+      if (newest === null) {
+        const words = safety === 'unknown' ? 'not known' : 'no backup'
+        return [...start, { text: words, tone: 'bad' as Tone }]
+      }
+      return [
+        ...start,
+        localTime(newest.snapshotTime, timezone),
+        { text: ageText(newest.ageMs), tone: safety === 'stale' ? 'bad' : 'plain' },
+        sinceCell(place),
+        String(place.backupCount),
+        String(newest.chainLength),
+        formatBytes(place.storedBytes),
+      ]
+    }),
+  )
+}
+
+function sinceCell({ changedSince }: PlaceStatus): Cell {
+  if (changedSince === null) return { text: 'not known', tone: 'warning' }
+  return changedSince ? 'changed' : { text: 'no change', tone: 'quiet' }
+}
+
+/** What the table can't say, worst first. */
+function notesOf(report: StatusReport, paint: Paint): string[] {
+  const bad = [
+    ...report.remotes.flatMap(({ remote, failure }) =>
+      failure === null ? [] : note('bad', paint, { ...failure, about: remote }),
+    ),
+    ...report.sources.flatMap(source => sourceNotes(source, paint)),
+  ]
+  const unproven = report.remotes.filter(
+    ({ encrypted, provenAt, failure }) => encrypted && provenAt === null && failure === null,
+  )
+  const unprovenNotes = unproven.flatMap(({ remote }) =>
+    note('warning', paint, {
+      about: remote,
+      message: 'nobody has shown yet that an identity can open what is stored there',
+      hint: `run once: btrvault init --remote ${remote} --identity FILE`,
+    }),
+  )
+  return [
+    ...bad,
+    ...unprovenNotes,
+    ...report.sources.flatMap(one => quietNotes(one, report, paint)),
+  ]
+}
+
+function sourceNotes({ source, failure, places }: SourceStatus, paint: Paint): string[] {
+  const own = failure === null ? [] : note('bad', paint, { ...failure, about: source })
+  return [...own, ...places.flatMap(place => placeNotes(place, source, paint))]
+}
+
+function placeNotes(place: PlaceStatus, source: string, paint: Paint): string[] {
+  const about = `${source} on ${place.remote}`
+  const notes = place.problems.flatMap(({ text: message }) =>
+    note('bad', paint, { about, message, hint: 'run: btrvault verify' }),
+  )
+  const { newest, safety } = place
+  if (safety === 'none') {
+    const message = 'there is no backup of it yet'
+    notes.push(...note('bad', paint, { about, message, hint: `run: btrvault backup ${source}` }))
+  }
+  if (safety === 'stale' && newest !== null) {
+    const may = place.changedSince === null ? 'may have changed' : 'changed'
+    const message = `the newest backup is ${ageText(newest.ageMs)} old, and the source ${may} since`
+    notes.push(...note('bad', paint, { about, message, hint: `run: btrvault backup ${source}` }))
+  }
+  if (place.nextIsFull) {
+    const message = 'no snapshot of an earlier backup is left here: the next backup will be full'
+    notes.push(...note('warning', paint, { about, message }))
+  }
+  return notes
+}
+
+function quietNotes(status: SourceStatus, { now, timezone }: StatusReport, paint: Paint): string[] {
+  const { source, running, held, places } = status
+  const notes: string[] = []
+  if (running !== null) {
+    const since = `since ${localTime(running.since, timezone)} (pid ${running.pid})`
+    const message = `a backup is running ${since}`
+    notes.push(...note('accent', paint, { about: source, message }))
+  }
+  for (const { remote, unfinished } of places) {
+    if (unfinished === null) continue
+    const stored = `${formatBytes(unfinished.storedBytes)} (${plural(unfinished.segmentCount, 'segment')})`
+    const message = running
+      ? `${stored} of the next backup are stored so far`
+      : `an interrupted run has stored ${stored}; the next one goes on from there`
+    notes.push(...note('accent', paint, { about: `${source} on ${remote}`, message }))
+  }
+  const [oldest] = held ?? []
+  if (held !== null && oldest !== undefined) {
+    const age = formatDuration(Math.max(0, now.getTime() - oldest.createdAt.getTime()))
+    const since = held.length === 1 ? `${age} old` : `the oldest ${age} old`
+    const message = `${plural(held.length, 'snapshot')} held here for the next backup, ${since}`
+    notes.push(...note('quiet', paint, { about: source, message }))
+  }
+  return notes
+}
+
+interface Note {
+  readonly about: string
+  readonly message: string
+  readonly hint?: string
+}
+
+const noteMarks: Readonly<Partial<Record<Tone, string>>> = { bad: '✗', warning: '!' }
+
+function note(tone: Tone, paint: Paint, { about, message, hint }: Note): string[] {
+  const mark = paint(tone, noteMarks[tone] ?? '·')
+  const words = `${escapeControls(about)}: ${escapeControls(message)}`
+  return [
+    `${mark} ${tone === 'quiet' ? paint('quiet', words) : words}`,
+    ...(hint === undefined ? [] : [`  ${paint('quiet', `hint: ${escapeControls(hint)}`)}`]),
+  ]
 }

@@ -1,0 +1,139 @@
+// The story of a plan: what `backup` would do now, and why, without doing any of it. No lock is
+// taken: a backup that runs meanwhile is seen as it stands.
+
+import { isFailure, throwIfAborted } from '../base/failure.ts'
+import { newDataBytes } from '../btrfs/new-data.ts'
+import { loadJournal } from '../catalog/journal.ts'
+import { journalPath } from '../catalog/local-state.ts'
+import type { Config, SourceConfig } from '../config/config.ts'
+import type { SourceName } from '../model/ids.ts'
+import type { Plan, SendStep, Step } from '../model/plan.ts'
+import { planBackup } from '../plan/plan-backup.ts'
+import { expectedReleases } from '../plan/releases.ts'
+import { checkedRecipients, chooseSources } from './backup.ts'
+import type { LookSession } from './backup-send.ts'
+import { lookAt, type Situation } from './backup-situation.ts'
+import { type Context, nowOf } from './context.ts'
+import { readSigningPair } from './keys.ts'
+import { lookPatienceMs, Remotes } from './remotes.ts'
+import { combinedStatus, type FailureReport, reportFailure } from './report.ts'
+import { reasonInWords, refusal } from './words.ts'
+
+export interface PlanOptions {
+  readonly config: Config
+  /** Names of sources; empty: all. */
+  readonly sources: readonly string[]
+}
+
+export interface PlanReport {
+  readonly sources: readonly SourcePlan[]
+  readonly exitStatus: number
+}
+
+export interface SourcePlan {
+  readonly source: SourceName
+  readonly path: string
+  readonly steps: readonly PlannedStep[]
+  readonly problems: Plan['problems']
+  /** Refusals, and remotes that can't be looked at now. */
+  readonly failures: readonly (FailureReport & { readonly remote?: string })[]
+}
+
+export type PlannedStep = Step & {
+  /** The reason as a person would say it. */
+  readonly because: string
+  /** For a send. Null when it could not be found out. */
+  readonly estimate?: SendEstimate | null
+}
+
+export interface SendEstimate {
+  /**
+   * File data that the stream would carry, before compression: what was written since the parent,
+   * or all of it. Names and metadata come on top; moved and reflinked data may take less.
+   */
+  readonly dataBytes: number
+  /** Raw stream bytes that an interrupted run has stored already. */
+  readonly storedBytes: number
+}
+
+export async function plan(context: Context, options: PlanOptions): Promise<PlanReport> {
+  const { config } = options
+  const chosen = chooseSources(config, options.sources)
+  await using remotes = new Remotes(context, config, {
+    remember: false,
+    patienceMs: lookPatienceMs,
+  })
+  // What stops every backup stops every plan.
+  const { signingKey, signers } = await readSigningPair(config.keys)
+  checkedRecipients(config)
+  const session = { context, config, remotes, signingKey, signers }
+  const sources: SourcePlan[] = []
+  for (const source of chosen) {
+    throwIfAborted(context.signal)
+    sources.push(await planSource(session, source))
+  }
+  const failures = sources.flatMap(source => source.failures)
+  const successes = sources.filter(source => source.failures.length === 0)
+  return { sources, exitStatus: combinedStatus(failures, successes.length) }
+}
+
+async function planSource(session: LookSession, source: SourceConfig): Promise<SourcePlan> {
+  const named = { source: source.name, path: source.path }
+  try {
+    const situation = await lookAt(session, source)
+    const { steps, problems } = planBackup(situation, nowOf(session.context))
+    const failures = [
+      ...situation.unusable.map(({ remote, failure }) => ({ ...failure, remote })),
+      ...problems.map(problem => reportFailure(refusal(problem, source))),
+    ]
+    const releases = failures.length === 0 ? expectedReleases(situation, steps) : []
+    const planned: PlannedStep[] = []
+    for (const step of [...steps, ...releases])
+      planned.push(await explain(session, { source, situation, step }))
+    return { ...named, steps: planned, problems, failures }
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error
+    return { ...named, steps: [], problems: [], failures: [reportFailure(error)] }
+  }
+}
+
+interface StepInPlace<Kind extends Step = Step> {
+  readonly source: SourceConfig
+  readonly situation: Situation
+  readonly step: Kind
+}
+
+async function explain(session: LookSession, place: StepInPlace): Promise<PlannedStep> {
+  const { step } = place
+  const because = reasonInWords(step)
+  if (step.kind !== 'send') return { ...step, because }
+  try {
+    return { ...step, because, estimate: await estimate(session, { ...place, step }) }
+  } catch (error) {
+    // A plan without its numbers is still a plan.
+    if (!isFailure(error) || isFailure(error, 'interrupted')) throw error
+    return { ...step, because, estimate: null }
+  }
+}
+
+async function estimate(
+  { context, config }: LookSession,
+  { source, situation, step }: StepInPlace<SendStep>,
+): Promise<SendEstimate | null> {
+  const { snapshots, subvolume } = situation
+  // The snapshot that is yet to be made will be what the source is now.
+  const isNew = step.snapshot === null
+  const sent = isNew ? subvolume : snapshots.find(({ uuid }) => uuid === step.snapshot)
+  const [first] = step.parents
+  const parent = snapshots.find(({ uuid }) => uuid === first?.snapshot)
+  if (sent === undefined || (first !== undefined && parent === undefined)) return null
+  const since = parent === undefined ? 0 : parent.creationGeneration + 1
+  const dataBytes = await newDataBytes(sent.path, since, { signal: context.signal })
+  const unfinished = isNew
+    ? undefined
+    : await loadJournal(journalPath(config.state, source.name, step.remote))
+  const segments = [...(unfinished?.segments.values() ?? [])]
+  const isSame = unfinished?.run.snapshot === step.snapshot
+  const storedBytes = isSame ? segments.reduce((sum, { raw }) => sum + raw, 0) : 0
+  return { dataBytes, storedBytes }
+}

@@ -1,0 +1,307 @@
+// The story of a status: what is safe, since when, and what is not. It only looks; what it can't look
+// at is told as such and never passes for empty or for safe (L9).
+
+import { isFailure, throwIfAborted } from '../base/failure.ts'
+import { lockHolder } from '../base/file-lock.ts'
+import { type Catalog, type CatalogProblem, chainOf } from '../catalog/catalog.ts'
+import { loadJournal } from '../catalog/journal.ts'
+import { journalPath, loadMadeSnapshots, lockPath } from '../catalog/local-state.ts'
+import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
+import { type Backup, storedBytes } from '../model/backup.ts'
+import type { SourceName, Uuid } from '../model/ids.ts'
+import { describeRemote } from '../model/remote.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import { parentCandidates } from '../plan/parents.ts'
+import { hasChanged } from '../plan/plan-backup.ts'
+import { type LookSession, seriesOf } from './backup-send.ts'
+import { ourSnapshots } from './backup-situation.ts'
+import { type Context, nowOf } from './context.ts'
+import { readSigningPair } from './keys.ts'
+import { lookPatienceMs, type OpenedRemote, Remotes } from './remotes.ts'
+import { type FailureReport, incompleteStatus, reportObstacle } from './report.ts'
+
+export interface StatusOptions {
+  readonly config: Config
+  /** A source that changed since a backup older than this is not safe. */
+  readonly maxAgeMs: number
+}
+
+export interface StatusReport {
+  readonly now: Date
+  /** Of the configuration, for showing times. */
+  readonly timezone: string
+  readonly safe: boolean
+  readonly sources: readonly SourceStatus[]
+  readonly remotes: readonly RemoteStatus[]
+  /** 0 when everything is safe, else 3. */
+  readonly exitStatus: number
+}
+
+export interface SourceStatus {
+  readonly source: SourceName
+  readonly path: string
+  /** Snapshots of ours that are kept here for later sends, oldest first; null when unknown. */
+  readonly held: readonly { readonly path: string; readonly createdAt: Date }[] | null
+  /** A run that is going on now. */
+  readonly running: { readonly pid: number; readonly since: Date } | null
+  /** Why the source itself could not be looked at. */
+  readonly failure: FailureReport | null
+  readonly places: readonly PlaceStatus[]
+}
+
+/**
+ * - safe: the newest backup holds what is there, or is young enough.
+ * - stale: the source changed since, or may have, and the newest backup is too old.
+ * - none: there is no backup.
+ * - damaged: something about the backups is not as it should be, whatever their age.
+ * - unknown: nobody could look.
+ */
+export type Safety = 'safe' | 'stale' | 'none' | 'damaged' | 'unknown'
+
+/** One source on one remote. */
+export interface PlaceStatus {
+  readonly remote: string
+  readonly safety: Safety
+  readonly newest: NewestBackup | null
+  readonly backupCount: number
+  /** Of all its backups there. */
+  readonly storedBytes: number
+  /** Null when the source could not be looked at. */
+  readonly changedSince: boolean | null
+  /** No snapshot is left here that a backup could be a difference from: the next one is full. */
+  readonly nextIsFull: boolean
+  readonly unfinished: { readonly segmentCount: number; readonly storedBytes: number } | null
+  readonly problems: readonly Omit<CatalogProblem, 'series'>[]
+  readonly failure: FailureReport | null
+}
+
+export interface NewestBackup {
+  readonly id: number
+  /** When its snapshot was taken: everything until then is in it. */
+  readonly snapshotTime: Date
+  readonly ageMs: number
+  /** Backups that must be read to restore it, itself included. */
+  readonly chainLength: number
+}
+
+export interface RemoteStatus {
+  readonly remote: string
+  readonly address: string
+  /** When an identity was last shown to open what is stored there; null: never, as far as known. */
+  readonly provenAt: Date | null
+  readonly encrypted: boolean
+  readonly failure: FailureReport | null
+}
+
+export async function status(context: Context, options: StatusOptions): Promise<StatusReport> {
+  const { config } = options
+  await using remotes = new Remotes(context, config, {
+    remember: false,
+    patienceMs: lookPatienceMs,
+  })
+  const looks = await lookAtRemotes(context, config, remotes)
+  const sources: SourceStatus[] = []
+  for (const source of config.sources) {
+    sources.push(await sourceStatus({ context, options, looks }, source))
+  }
+  const safe = sources.every(
+    ({ failure, places }) => failure === null && places.every(place => place.safety === 'safe'),
+  )
+  return {
+    now: nowOf(context),
+    timezone: config.timezone,
+    safe,
+    sources,
+    remotes: config.remotes.map(remote => remoteStatus(remote, looks.get(remote.name))),
+    exitStatus: safe ? 0 : incompleteStatus,
+  }
+}
+
+/** What was found at a remote, or why nothing was. */
+type RemoteLook =
+  | { readonly opened: OpenedRemote; readonly catalog: Catalog; readonly session: LookSession }
+  | { readonly failure: FailureReport; readonly opened?: OpenedRemote }
+
+type Looks = ReadonlyMap<string, RemoteLook>
+
+interface Look {
+  readonly context: Context
+  readonly options: StatusOptions
+  readonly looks: Looks
+}
+
+async function lookAtRemotes(context: Context, config: Config, remotes: Remotes): Promise<Looks> {
+  const keys = await attempt(() => readSigningPair(config.keys))
+  const looks = config.remotes.map(async ({ name }): Promise<[string, RemoteLook]> => {
+    const opened = await attempt(() => remotes.open(name))
+    if ('failure' in opened) return [name, opened]
+    if ('failure' in keys) return [name, { ...keys, opened: opened.value }]
+    const session = { context, config, remotes, ...keys.value }
+    const catalog = await attempt(() => remotes.catalog(name, keys.value.signers))
+    if ('failure' in catalog) return [name, { ...catalog, opened: opened.value }]
+    return [name, { opened: opened.value, catalog: catalog.value, session }]
+  })
+  return new Map(await Promise.all(looks))
+}
+
+function remoteStatus(remote: RemoteConfig, look: RemoteLook | undefined): RemoteStatus {
+  return {
+    remote: remote.name,
+    address: describeRemote(remote.address),
+    provenAt: look?.opened?.memory.provenAt ?? null,
+    encrypted: remote.encrypt !== 'none',
+    failure: look !== undefined && 'failure' in look ? look.failure : null,
+  }
+}
+
+async function sourceStatus(look: Look, source: SourceConfig): Promise<SourceStatus> {
+  const { context, options } = look
+  const { state } = options.config
+  const here = await attempt(() => lookHere(look, source))
+  const running = await attempt(() => lockHolder(lockPath(state, source.name)))
+  const places: PlaceStatus[] = []
+  for (const { remote } of source.remotes) {
+    throwIfAborted(context.signal)
+    places.push(await placeStatus(look, { source, remote, here: orNull(here) }))
+  }
+  return {
+    source: source.name,
+    path: source.path,
+    held: orNull(here)?.snapshots.map(({ path, createdAt }) => ({ path, createdAt })) ?? null,
+    running: orNull(running) ?? null,
+    failure: 'failure' in here ? here.failure : null,
+    places,
+  }
+}
+
+interface Here {
+  readonly subvolume: Subvolume
+  /** Ours, oldest first. */
+  readonly snapshots: readonly Subvolume[]
+}
+
+async function lookHere({ context, options, looks }: Look, source: SourceConfig): Promise<Here> {
+  const { signal, btrfs } = context
+  await btrfs.sync(source.path, { signal })
+  const subvolume = await btrfs.show(source.path, { signal })
+  const known: Set<Uuid> = await loadMadeSnapshots(options.config.state, source.name)
+  for (const { remote } of source.remotes) {
+    for (const { manifest } of backupsAt(looks.get(remote), source)) {
+      known.add(manifest.snapshot.uuid)
+    }
+  }
+  const snapshots = await ourSnapshots({ context }, source, known)
+  return { subvolume, snapshots: snapshots.toSorted((a, b) => a.id - b.id) }
+}
+
+function backupsAt(look: RemoteLook | undefined, source: SourceConfig): readonly Backup[] {
+  if (look === undefined || !('catalog' in look)) return []
+  return look.catalog.series.get(seriesOf(look.session, source, look.opened)) ?? []
+}
+
+interface Place {
+  readonly source: SourceConfig
+  readonly remote: string
+  readonly here: Here | null
+}
+
+async function placeStatus(look: Look, place: Place): Promise<PlaceStatus> {
+  const { source, remote, here } = place
+  const found = look.looks.get(remote)
+  if (found === undefined || !('catalog' in found)) {
+    const failure = found?.failure ?? null
+    return { ...nothing(remote), safety: 'unknown', failure }
+  }
+  const backups = backupsAt(found, source)
+  const series = seriesOf(found.session, source, found.opened)
+  const problems = found.catalog.problems.filter(problem => problem.series === series)
+  const newest = backups.at(-1)
+  const changedSince = here && newest ? changed(here, newest) : null
+  const unfinished = await attempt(() => unfinishedRun(look, place, backups))
+  const candidates = here ? parentCandidates(backups, here.snapshots, here.subvolume.uuid) : backups
+  const told = newest === undefined ? null : newestBackup(look, newest, backups)
+  return {
+    remote,
+    safety: safetyOf(look, { problems, newest: told, changedSince }),
+    newest: told,
+    backupCount: backups.length,
+    storedBytes: backups.reduce((sum, { manifest }) => sum + storedBytes(manifest), 0),
+    changedSince,
+    nextIsFull: backups.length > 0 && candidates.length === 0,
+    unfinished: orNull(unfinished) ?? null,
+    problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
+    failure: 'failure' in unfinished ? unfinished.failure : null,
+  }
+}
+
+function nothing(remote: string): PlaceStatus {
+  return {
+    remote,
+    safety: 'unknown',
+    newest: null,
+    backupCount: 0,
+    storedBytes: 0,
+    changedSince: null,
+    nextIsFull: false,
+    unfinished: null,
+    problems: [],
+    failure: null,
+  }
+}
+
+/** Whether the source is no longer what the backup holds. */
+function changed({ subvolume, snapshots }: Here, { manifest }: Backup): boolean {
+  const { uuid, sourceUuid, generation } = manifest.snapshot
+  if (sourceUuid !== subvolume.uuid) return true
+  const snapshot = snapshots.find(one => one.uuid === uuid)
+  return snapshot ? hasChanged(subvolume, snapshot) : subvolume.generation > generation
+}
+
+function newestBackup({ context }: Look, newest: Backup, backups: readonly Backup[]): NewestBackup {
+  const { seq, snapshot } = newest.manifest
+  return {
+    id: seq,
+    snapshotTime: snapshot.createdAt,
+    ageMs: Math.max(0, context.clock.now() - snapshot.createdAt.getTime()),
+    chainLength: chainOf(newest, backups).length,
+  }
+}
+
+function safetyOf(
+  { options }: Look,
+  facts: Pick<PlaceStatus, 'problems' | 'newest' | 'changedSince'>,
+): Safety {
+  if (facts.problems.length > 0) return 'damaged'
+  if (facts.newest === null) return 'none'
+  if (facts.changedSince === false || facts.newest.ageMs <= options.maxAgeMs) return 'safe'
+  return 'stale'
+}
+
+async function unfinishedRun(
+  { options }: Look,
+  { source, remote }: Place,
+  backups: readonly Backup[],
+): Promise<PlaceStatus['unfinished']> {
+  const unfinished = await loadJournal(journalPath(options.config.state, source.name, remote))
+  if (unfinished === undefined) return null
+  if (backups.some(({ manifest }) => manifest.run === unfinished.run.run)) return null
+  const segments = [...unfinished.segments.values()]
+  const stored = segments.reduce((sum, { bytes }) => sum + bytes, 0)
+  return { segmentCount: segments.length, storedBytes: stored }
+}
+
+/** What was asked, or why it could not be had; an interruption is neither. */
+async function attempt<T>(
+  ask: () => Promise<T>,
+): Promise<{ readonly value: T } | { readonly failure: FailureReport }> {
+  try {
+    return { value: await ask() }
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error
+    return { failure: reportObstacle(error) }
+  }
+}
+
+function orNull<T>(found: { readonly value: T } | { readonly failure: FailureReport }): T | null {
+  return 'value' in found ? found.value : null
+}
