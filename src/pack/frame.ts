@@ -7,6 +7,9 @@ import type { Compression } from '../model/backup.ts'
 /** Raw bytes of a frame; the unit of compression and of random access. */
 export const frameSize = 1024 * 1024
 
+/** zlib refuses a smaller one, and the last frame of a stream may be a single byte. */
+const leastChunkSize = 64
+
 export function compressFrame(
   raw: Uint8Array<ArrayBuffer>,
   level: number,
@@ -41,7 +44,8 @@ export function decompressFrame(
 
 function decompress(stored: Uint8Array, rawBytes: number): Uint8Array {
   try {
-    return zstdDecompressSync(stored, { chunkSize: rawBytes + 1, maxOutputLength: rawBytes + 1 })
+    const chunkSize = Math.max(leastChunkSize, rawBytes + 1)
+    return zstdDecompressSync(stored, { chunkSize, maxOutputLength: rawBytes + 1 })
   } catch (cause) {
     throw new Failure('corrupt', 'cannot decompress a frame: zstd refuses it', { cause })
   }

@@ -2,6 +2,7 @@
 
 import { releaseBytes } from '../base/bytes.ts'
 import { Budget, TaskGroup } from '../base/concurrency.ts'
+import { throwIfAborted } from '../base/failure.ts'
 import type { Compression } from '../model/backup.ts'
 import type { NewObject, ObjectHash } from '../model/object.ts'
 import type { WorkerPool } from './worker-pool.ts'
@@ -76,8 +77,7 @@ export class Packer {
   /** Takes the buffer over. Frames must be whole but for the last of an object. */
   async add(raw: Uint8Array<ArrayBuffer>): Promise<void> {
     this.#tasks.check()
-    await this.#options.budget.take(raw.length, this.#tasks.signal)
-    await this.#compressing.take(1, this.#tasks.signal)
+    await this.#takeRoom(raw.length)
     this.#open ??= { ...this.#next, frames: [], rawBytes: 0, heldBytes: 0 }
     const object = this.#open
     object.rawBytes += raw.length
@@ -101,9 +101,29 @@ export class Packer {
     await this.#tasks.finish()
   }
 
-  /** Ends what is under way; never throws. */
+  /** Ends what is under way, and gives back what it held of the budget; never throws. */
   async stop(reason: unknown): Promise<void> {
     await this.#tasks.stop(reason)
+    const open = this.#open
+    this.#open = undefined
+    if (open !== undefined) await this.#giveBack(open)
+  }
+
+  /** The budget outlives this packer: what it does not use must not stay taken. */
+  async #takeRoom(bytes: number): Promise<void> {
+    const { budget } = this.#options
+    await budget.take(bytes, this.#tasks.signal)
+    try {
+      await this.#compressing.take(1, this.#tasks.signal)
+    } catch (error) {
+      budget.give(bytes)
+      throw error
+    }
+  }
+
+  async #giveBack(object: OpenObject): Promise<void> {
+    await Promise.allSettled(object.frames)
+    this.#options.budget.give(object.heldBytes)
   }
 
   async #compress(object: OpenObject, raw: Uint8Array<ArrayBuffer>): Promise<PackedFrame> {
@@ -127,8 +147,7 @@ export class Packer {
       try {
         await this.#sealAndStore(object)
       } finally {
-        await Promise.allSettled(object.frames)
-        this.#options.budget.give(object.heldBytes)
+        await this.#giveBack(object)
       }
     })
   }
@@ -146,6 +165,7 @@ export class Packer {
     const { kind: _, headerBytes, fileKey, ...object } = sealed
     const { n, offset, rawBytes } = open
     const facts = { n, offset, rawBytes, headerBytes, leadBytes, fileKey, frames: stored }
+    throwIfAborted(this.#tasks.signal)
     await this.#maker.store({ ...facts, object }, this.#tasks.signal)
     releaseBytes(object.bytes)
   }

@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { concatBytes, equalBytes, releaseBytes } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, isFailure } from '../base/failure.ts'
 import { makeAgeHeader } from './age-header.ts'
 import { openPayload, PayloadSealer, payloadNonceBytes, sealedPayloadBytes } from './age-payload.ts'
 import { decompressFrame } from './frame.ts'
@@ -76,12 +76,18 @@ interface CheckedObject {
  */
 function checkObject(object: CheckedObject): void {
   const frames = new FrameCutter(object)
-  if (object.fileKey === null) frames.write(object.bytes)
-  else
-    openPayload(object.fileKey, object.bytes.subarray(object.headerBytes), chunk =>
-      frames.write(chunk),
-    )
-  frames.finish()
+  const { bytes, headerBytes, fileKey } = object
+  try {
+    if (fileKey === null) frames.write(bytes)
+    else openPayload(fileKey, bytes.subarray(headerBytes), chunk => frames.write(chunk))
+    frames.finish()
+  } catch (cause) {
+    if (!isFailure(cause, 'corrupt')) throw cause
+    throw new Failure('corrupt', 'cannot use a sealed object: it does not hold what was read', {
+      hint: 'this is what faulty memory looks like; nothing was uploaded from it: test the machine',
+      cause,
+    })
+  }
 }
 
 class FrameCutter {
@@ -134,7 +140,5 @@ class FrameCutter {
 }
 
 function damaged(why: string): Failure {
-  return new Failure('corrupt', `cannot use a sealed object: opened again, ${why}`, {
-    hint: 'this is what faulty memory looks like; nothing was uploaded from it: test the machine',
-  })
+  return new Failure('corrupt', `cannot open a sealed object again: ${why}`)
 }
