@@ -33,6 +33,8 @@ export interface CompareTask {
   /** A read-only snapshot. */
   readonly restored: string
   readonly howMuch: Exclude<HowMuch, 'none'>
+  /** What it must look like, where that is known already. */
+  readonly tree: Tree | undefined
   readonly chain: readonly Backup[]
   readonly repository: Repository
   readonly identities: readonly Identity[]
@@ -47,7 +49,7 @@ export async function compareRestored(context: Context, task: CompareTask): Prom
   const { signal } = context
   const { repository, chain, identities, restored } = task
   context.emit({ kind: 'step', text: `comparing ${restored} with what was backed up` })
-  const expected = await expectedTree(repository, chain, { identities, signal })
+  const expected = task.tree ?? (await expectedTree(repository, chain, { identities, signal }))
   const actual = await actualTree(context, restored)
   const differences: TreeDifference[] = []
   let differenceCount = 0

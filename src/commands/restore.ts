@@ -4,15 +4,17 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { Failure, throwIfAborted } from '../base/failure.ts'
+import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import { formatBytes } from '../base/units.ts'
 import { chainOf } from '../catalog/catalog.ts'
 import { type Backup, storedBytes } from '../model/backup.ts'
 import { WorkerPool } from '../pack/worker-pool.ts'
+import { expectedTree } from '../restore/expected-tree.ts'
 import { type MissingLinks, missingLinks } from '../restore/missing-links.ts'
 import { readIndex } from '../restore/read-index.ts'
 import { type Link, restoreChain } from '../restore/restore-chain.ts'
 import { writeStream } from '../restore/write-stream.ts'
+import type { Tree } from '../stream/tree.ts'
 import { type Comparison, compareRestored, type HowMuch } from './compare-restored.ts'
 import { type Context, randomHex } from './context.ts'
 import { type FoundBackup, findBackup, type LookIn, Lookup } from './find-backup.ts'
@@ -27,6 +29,8 @@ export interface RestoreOptions extends LookIn {
   readonly writable?: string | undefined
   readonly latestOnly: boolean
   readonly verify: HowMuch
+  /** False passes streams on as they are: what `btrfs receive` loses is then told, not mended. */
+  readonly mend?: boolean | undefined
   readonly ignoreSpace: boolean
   readonly dryRun: boolean
 }
@@ -83,32 +87,37 @@ async function restoreToFolder(
   const meter = new Meter(story, links.missing)
   const report = reportOf(story, links.present?.backup.manifest.seq ?? null, meter)
   if (options.dryRun) return report()
-  const published =
+  const { published, tree } =
     links.missing.length === 0
-      ? [await publishPresent(context, links, folder)]
+      ? { published: [await publishPresent(context, links, folder)], tree: undefined }
       : await receiveMissing(story, { folder, links, meter })
   const restored = published.at(-1) as string
   const writable = options.writable === undefined ? null : join(folder, options.writable)
   if (writable !== null) await context.btrfs.writableCopy(restored, writable)
-  const comparison = await compare(story, restored)
+  const comparison = await compare(story, restored, tree)
   return report({ published, writable, comparison })
 }
 
-async function compare(story: Story, restored: string): Promise<Comparison | null> {
+async function compare(
+  story: Story,
+  restored: string,
+  tree: Tree | undefined,
+): Promise<Comparison | null> {
   const { context, options, chain, found, lookup } = story
   if (options.verify === 'none') return null
   const { repository } = found
   const { identities } = lookup
   const snapshotFolders = (options.config?.sources ?? []).map(({ snapshots }) => snapshots)
   const howMuch = options.verify
-  const task = { restored, howMuch, chain, repository, identities, snapshotFolders }
+  const task = { restored, howMuch, tree, chain, repository, identities, snapshotFolders }
   return compareRestored(context, task)
 }
 
 async function receiveMissing(
-  { context, options, lookup, found }: Story,
+  story: Story,
   { folder, links, meter }: { folder: string; links: MissingLinks; meter: Meter },
-): Promise<string[]> {
+): Promise<{ published: string[]; tree: Tree | undefined }> {
+  const { context, options, lookup, found } = story
   await using pool = new WorkerPool()
   const { repository } = found
   const { btrfs, signal } = context
@@ -120,7 +129,7 @@ async function receiveMissing(
     const index = await readIndex(repository, backup, { identities, signal, onFetched })
     opened.push({ backup, index })
   }
-  const published = await restoreChain({
+  const { published, tree } = await restoreChain({
     btrfs,
     repository,
     pool,
@@ -129,13 +138,37 @@ async function receiveMissing(
     links: opened,
     base: links.present?.backup ?? null,
     latestOnly: options.latestOnly,
+    mend: await mending(story, links),
     signal,
     onFetched,
     onReceived: bytes => meter.received(bytes),
     onLink: ({ backup }) => meter.link(backup),
   })
   meter.done()
-  return published.map(({ path }) => path)
+  return { published: published.map(({ path }) => path), tree }
+}
+
+/** A difference is mended with the tree of what it is a difference from, out of the indexes. */
+async function mending(
+  { context, options, lookup, found, chain }: Story,
+  { present }: MissingLinks,
+): Promise<{ baseTree: Tree | undefined } | undefined> {
+  if (options.mend === false) return undefined
+  if (present === null) return { baseTree: undefined }
+  const upToBase = chain.slice(0, chain.indexOf(present.backup) + 1)
+  const { identities } = lookup
+  try {
+    const { signal } = context
+    return { baseTree: await expectedTree(found.repository, upToBase, { identities, signal }) }
+  } catch (error) {
+    if (!isFailure(error) || error.code === 'interrupted') throw error
+    context.emit({
+      kind: 'warning',
+      source: options.source,
+      text: `${error.message}: restoring without mending what btrfs receive loses`,
+    })
+    return undefined
+  }
 }
 
 /** The wanted snapshot is on the filesystem already; it only has to appear in the folder. */

@@ -7,6 +7,7 @@ import type { Btrfs } from '../btrfs/btrfs.ts'
 import type { Backup, StreamFacts } from '../model/backup.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import { StreamGuard } from '../stream/guard.ts'
+import type { StreamMender } from '../stream/mender.ts'
 import type { SymlinkNames } from '../stream/symlink-names.ts'
 
 export interface ReceiveTask {
@@ -19,6 +20,8 @@ export interface ReceiveTask {
   readonly stream: AsyncIterable<Uint8Array<ArrayBuffer>>
   /** Symlinks that the chain has made so far; updated. */
   readonly symlinks: SymlinkNames
+  /** Puts in what receive would lose; undefined passes the stream on as it is. */
+  readonly mender: StreamMender | undefined
   readonly signal: AbortSignal
   readonly onBytes?: (bytes: number) => void
 }
@@ -45,17 +48,17 @@ export async function receiveStream(task: ReceiveTask): Promise<Subvolume> {
  * The stream, each chunk only after the guard agreed to it, the last one only after the stream's
  * own hash was right: it holds END, without which receive never marks a subvolume as received.
  */
-async function* guarded(task: ReceiveTask): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+async function* guarded(task: ReceiveTask): AsyncGenerator<Uint8Array> {
   const guard = guardFor(task)
-  let held: Uint8Array<ArrayBuffer> | undefined
+  let held: readonly Uint8Array[] = []
   for await (const bytes of task.stream) {
     guard.write(bytes)
-    if (held !== undefined) yield held
-    held = bytes
+    yield* held
+    held = task.mender?.write(bytes) ?? [bytes]
     task.onBytes?.(bytes.length)
   }
   guard.finish()
-  if (held !== undefined) yield held
+  yield* held
 }
 
 /** Holds a stream to what its signed manifest says. */

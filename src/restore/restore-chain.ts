@@ -8,7 +8,9 @@ import type { Repository } from '../catalog/repository.ts'
 import type { Backup } from '../model/backup.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import type { WorkerPool } from '../pack/worker-pool.ts'
+import { StreamMender } from '../stream/mender.ts'
 import { SymlinkNames } from '../stream/symlink-names.ts'
+import type { Tree } from '../stream/tree.ts'
 import type { BackupIndex } from './read-index.ts'
 import { readStream } from './read-stream.ts'
 import { receiveStream } from './receive.ts'
@@ -32,32 +34,42 @@ export interface ChainTask {
   readonly base: Backup | null
   /** Publish only the last; drop each ancestor as soon as it is no longer needed. */
   readonly latestOnly: boolean
+  /** Put in what receive would lose; needs the tree of `base` where there is one. */
+  readonly mend: { readonly baseTree: Tree | undefined } | undefined
   readonly signal: AbortSignal
   readonly onFetched?: (bytes: number) => void
   readonly onReceived?: (bytes: number) => void
   readonly onLink?: (link: Link) => void
 }
 
-/** The published snapshots, in the order of the links. */
-export async function restoreChain(task: ChainTask): Promise<readonly Subvolume[]> {
+export interface RestoredChain {
+  /** In the order of the links. */
+  readonly published: readonly Subvolume[]
+  /** What the last one must look like; undefined when nothing was mended. */
+  readonly tree: Tree | undefined
+}
+
+export async function restoreChain(task: ChainTask): Promise<RestoredChain> {
   const staging = join(task.target, task.stagingName)
   await task.btrfs.makeStaging(staging)
   try {
-    const staged = await receiveLinks(task, staging)
-    return await publish(task, staged)
+    const { staged, tree } = await receiveLinks(task, staging)
+    return { published: await publish(task, staged), tree }
   } finally {
     await task.btrfs.removeStaging(staging)
   }
 }
 
-async function receiveLinks(task: ChainTask, staging: string): Promise<Subvolume[]> {
+async function receiveLinks(task: ChainTask, staging: string) {
   const { btrfs, repository, pool, signal, onFetched } = task
   const symlinks = new SymlinkNames()
   const staged: Subvolume[] = []
   let parent = task.base
+  let tree = task.mend?.baseTree
   for (const link of task.links) {
     task.onLink?.(link)
     const { backup } = link
+    const mender = task.mend && new StreamMender({ tree })
     const received = await receiveStream({
       btrfs,
       staging,
@@ -65,6 +77,7 @@ async function receiveLinks(task: ChainTask, staging: string): Promise<Subvolume
       parent: backup.manifest.parent === null ? null : (parent?.manifest.stream ?? null),
       stream: readStream(repository, link, { pool, signal, onFetched }),
       symlinks,
+      mender,
       signal,
       ...(task.onReceived && { onBytes: task.onReceived }),
     })
@@ -72,8 +85,9 @@ async function receiveLinks(task: ChainTask, staging: string): Promise<Subvolume
       for (const ancestor of staged.splice(0)) await btrfs.discardStaged(ancestor)
     staged.push(received)
     parent = backup
+    tree = mender?.finish()
   }
-  return staged
+  return { staged, tree }
 }
 
 /**

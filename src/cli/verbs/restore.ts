@@ -62,6 +62,10 @@ export const restoreVerb: Verb = {
     fromFlag,
     identityFlag,
     signersFlag,
+    {
+      flags: '--no-mend',
+      doc: 'pass streams on as they are: what btrfs receive loses of them is then told, not mended',
+    },
     { flags: '--ignore-space', doc: 'begin although the target seems too small' },
   ],
   mutates: true,
@@ -85,6 +89,7 @@ async function runRestore(call: Call): Promise<Outcome> {
     writable: flags.text('writable'),
     latestOnly: flags.is('latestOnly'),
     verify: 'stream' in to ? 'none' : howMuch(flags.text('verify')),
+    mend: flags.is('mend'),
     ignoreSpace: flags.is('ignoreSpace'),
     dryRun: flags.is('dryRun'),
   }
