@@ -20,6 +20,8 @@ export interface ProgramCall {
   readonly env?: Readonly<Record<string, string>>
   /** Descriptors of ours that the program gets as 3, 4, … */
   readonly inherit?: readonly number[]
+  /** Default: `/`, so that no mount is kept busy. */
+  readonly folder?: string
   /** Between SIGTERM and SIGKILL, once the signal aborts. Default 5 s. */
   readonly killGraceMs?: number
 }
@@ -37,6 +39,8 @@ export interface StartCall extends ProgramCall {
   /** A descriptor of ours, or a pipe to be used through the returned stream. Default: nothing. */
   readonly stdin?: number | 'pipe'
   readonly stdout?: number | 'pipe'
+  /** A descriptor of ours; then an outcome has no complaint. Default: a pipe of which the end is kept. */
+  readonly stderr?: number
 }
 
 export interface RunningProgram {
@@ -85,9 +89,9 @@ export async function collectProgram(
 /** Starts a program and returns at once; failures to start arrive through `done`. */
 export function startProgram(call: StartCall): RunningProgram {
   throwIfAborted(call.signal)
-  const stdio: StdioOptions = [call.stdin ?? 'ignore', call.stdout ?? 'ignore', 'pipe']
+  const stdio: StdioOptions = [call.stdin ?? 'ignore', call.stdout ?? 'ignore', call.stderr ?? 'pipe']
   const child = spawn(call.program, [...call.args], {
-    cwd: '/',
+    cwd: call.folder ?? '/',
     // A session of its own: Ctrl-C on the terminal reaches us only, and we pass it on in our order.
     detached: true,
     env: programEnvironment(call.env),
