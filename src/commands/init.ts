@@ -21,7 +21,7 @@ import { restoreGuide } from '../format/restore-guide.ts'
 import { formatSshPublicKeyLine } from '../format/ssh-key.ts'
 import { asRepositoryId, type RepositoryId } from '../model/ids.ts'
 import type { ProbeReport } from '../model/probe.ts'
-import { describeRemote } from '../model/remote.ts'
+import { describeRemote, type RemoteAddress } from '../model/remote.ts'
 import { initDirectoryTarget } from '../store/directory/target.ts'
 import { probeStore } from '../store/probe.ts'
 import type { Store } from '../store/store.ts'
@@ -118,13 +118,15 @@ async function initOpened(
 ): Promise<RemoteInit> {
   const { signal, clock } = context
   const { state } = options.config
-  const limits = remote.limit
   const address = await withCredentials(remote)
-  const { store } = await context.openStore(address, { clock, signal, limits })
+  const probe = await tryOut(context, remote, address)
+  await storeProbe(state, remote.name, probe)
+  refuseBroken(probe)
+  // A server that ignores create-if-absent would let a new repository.json replace the old one.
+  const { createIfAbsent } = probe
+  const opening = { clock, signal, limits: remote.limit, features: { createIfAbsent } }
+  const { store } = await context.openStore(address, opening)
   try {
-    const probe = await probeStore(store, { clock, signal })
-    await storeProbe(state, remote.name, probe)
-    refuseBroken(probe, store)
     const earlier = await loadRemoteMemory(state, remote.name)
     const { repository, made } = await openOrCreate(context, store, earlier?.repository)
     await keepGuideCurrent(store, restoreGuide(), { signal })
@@ -133,18 +135,30 @@ async function initOpened(
       repository: repository.id,
       address: store.address,
       provenAt: proven ? nowOf(context) : (earlier?.provenAt ?? null),
-      createIfAbsent: probe.createIfAbsent,
+      createIfAbsent,
     })
-    const { address } = store
     return {
       remote: remote.name,
-      address,
+      address: store.address,
       repository: repository.id,
       made,
       probe,
       proven,
       failure: null,
     }
+  } finally {
+    await store.close()
+  }
+}
+
+async function tryOut(
+  { openStore, clock, signal }: Context,
+  { limit }: RemoteConfig,
+  address: RemoteAddress,
+): Promise<ProbeReport> {
+  const { store } = await openStore(address, { clock, signal, limits: limit })
+  try {
+    return await probeStore(store, { clock, signal })
   } finally {
     await store.close()
   }
@@ -184,14 +198,14 @@ async function openOrCreate(
   return { repository: await openRepository(store, { signal, expect }), made: false }
 }
 
-function refuseBroken(probe: ProbeReport, store: Store): void {
+function refuseBroken(probe: ProbeReport): void {
   const needed = new Set(['put', 'read', 'ranges', 'list after write'])
   const bad = probe.checks.find(
     ({ name, outcome }) => outcome === 'broken' || (outcome !== 'ok' && needed.has(name)),
   )
   if (bad === undefined) return
   const code = bad.outcome === 'not-permitted' ? 'store-refused' : 'refused'
-  throw new Failure(code, `cannot use ${store.address}: ${bad.name}: ${bad.words}`, {
+  throw new Failure(code, `cannot use ${probe.address}: ${bad.name}: ${bad.words}`, {
     hint: 'run btrvault doctor to see everything that was tried',
   })
 }
