@@ -6,7 +6,7 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { Failure, interruption, isFailure } from '../base/failure.ts'
+import { Failure, interruption, isFailure, throwIfAborted } from '../base/failure.ts'
 import { runProgram } from '../base/process.ts'
 import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/guard.ts'
 import type { ReaderFrame, ReaderMessage, ReaderTask } from './reader-protocol.ts'
@@ -49,22 +49,25 @@ export class StreamReader {
   #end: StreamEnd | undefined
 
   static async open(options: ReaderOptions): Promise<StreamReader> {
+    throwIfAborted(options.signal)
     const folder = await mkdtemp(join(tmpdir(), 'btrvault-pipe-'))
     const path = join(folder, randomBytes(4).toString('hex'))
     let keeper: FileHandle | undefined
+    let reader: StreamReader | undefined
     try {
       await runProgram({ program: 'mkfifo', args: ['-m', '600', path] })
       // Opened for both, a FIFO blocks nobody; it stands in until each end has its own side.
       keeper = await open(path, constants.O_RDWR)
-      const reader = new StreamReader(folder, path, options)
+      reader = new StreamReader(folder, path, options)
       reader.#writer = await open(path, constants.O_WRONLY)
       await reader.#opened()
+      await keeper.close()
       return reader
     } catch (error) {
+      await keeper?.close()
+      await reader?.close()
       await rm(folder, { recursive: true, force: true })
       throw error
-    } finally {
-      await keeper?.close()
     }
   }
 
@@ -106,7 +109,7 @@ export class StreamReader {
   /** Ends normally only after a clean END (L1); then `end` is there. */
   async *frames(): AsyncGenerator<ReaderFrame, void, undefined> {
     for (;;) {
-      const message = await this.#next()
+      const message = await this.#next(this.#options.signal)
       switch (message.kind) {
         case 'frame':
           this.#grant(1)
@@ -144,8 +147,9 @@ export class StreamReader {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
+  /** Not to be interrupted: a thread that has not opened its end yet would wait for us for ever. */
   async #opened(): Promise<void> {
-    const message = await this.#next()
+    const message = await this.#next(undefined)
     if (message.kind === 'failed') throw failureOf(message)
   }
 
@@ -154,8 +158,7 @@ export class StreamReader {
     Atomics.notify(this.#credits, 0)
   }
 
-  async #next(): Promise<ReaderMessage> {
-    const { signal } = this.#options
+  async #next(signal: AbortSignal | undefined): Promise<ReaderMessage> {
     for (;;) {
       const message = this.#messages.shift()
       if (message !== undefined) return message
