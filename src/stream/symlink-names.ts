@@ -22,6 +22,16 @@ export class SymlinkNames {
     this.#limit = limit
   }
 
+  /** The same names, for one of several streams that are built on the same parent. */
+  clone(): SymlinkNames {
+    const copy = new SymlinkNames({ limit: this.#limit })
+    for (const [name, entry] of this.#root) copy.#root.set(name, cloneEntry(entry))
+    copy.#count = this.#count
+    copy.#made = this.#made
+    copy.#untracked = this.#untracked
+    return copy
+  }
+
   get count(): number {
     return this.#count
   }
@@ -124,6 +134,11 @@ export class SymlinkNames {
       if (folder.size > 0) return
     }
   }
+}
+
+function cloneEntry(entry: Entry): Entry {
+  if (typeof entry === 'number') return entry
+  return new Map(Array.from(entry, ([name, below]) => [name, cloneEntry(below)]))
 }
 
 function namesIn(entry: Entry): number {

@@ -78,6 +78,14 @@ export class Tree {
     }
   }
 
+  /** A tree of its own, with the same files of several names. */
+  clone(): Tree {
+    const copy = new Tree()
+    copy.identity = this.identity
+    fill(copy.root, this.root, new Map())
+    return copy
+  }
+
   /** Every name with its node, folders before what they hold, names in the order of their bytes. */
   *walk(): Generator<{ readonly path: string; readonly node: TreeNode }> {
     yield* walkBelow('', this.root)
@@ -88,6 +96,26 @@ export class Tree {
     const folder = this.find(path.slice(0, Math.max(0, path.lastIndexOf('/'))))
     return folder?.kind === 'folder' ? folder : undefined
   }
+}
+
+/** Makes `copy` what `node` is; `made` has the copies of what has several names. */
+function fill(copy: TreeNode, node: TreeNode, made: Map<TreeNode, TreeNode>): void {
+  const { mode, uid, gid, size, mtimeSeconds, mtimeNanoseconds } = node
+  const { rdev, links, target, xattrs } = node
+  const own = { mode, uid, gid, size, mtimeSeconds, mtimeNanoseconds, rdev, links, target, xattrs }
+  Object.assign(copy, own)
+  if (node.children === undefined) return
+  copy.children = new Map()
+  for (const [name, child] of node.children) copy.children.set(name, copyOf(child, made))
+}
+
+function copyOf(node: TreeNode, made: Map<TreeNode, TreeNode>): TreeNode {
+  const known = made.get(node)
+  if (known !== undefined) return known
+  const copy = new TreeNode(node.kind, node.mode)
+  if (node.links > 1) made.set(node, copy)
+  fill(copy, node, made)
+  return copy
 }
 
 /** A node of what MKNOD, MKFIFO or MKSOCK says. */

@@ -88,3 +88,15 @@ function renameInTable(table: Map<string, number>, from: string, to: string): vo
     table.set(to + path.slice(from.length), id)
   }
 }
+
+test('SymlinkNames.clone() gives names of its own', () => {
+  const names = new SymlinkNames()
+  names.add('folder/ln')
+  const copy = names.clone()
+  copy.remove('folder/ln')
+  copy.add('other')
+  assert.equal(names.leadsThrough('folder/ln/x'), true)
+  assert.equal(names.has('other'), false)
+  assert.equal(copy.count, 1)
+  assert.equal(copy.leadsThrough('folder/ln/x'), false)
+})
