@@ -2,6 +2,7 @@
 // key in our own allowed_signers signed it.
 
 import { createHash } from 'node:crypto'
+import { equalBytes } from '../base/bytes.ts'
 import { mapInOrder } from '../base/concurrency.ts'
 import { Failure, isFailure } from '../base/failure.ts'
 import { decodeManifest, manifestNamespace } from '../format/manifest.ts'
@@ -34,6 +35,10 @@ export interface CatalogProblem {
     | 'signature-missing'
     | 'vanished'
     | 'fork'
+    /** Signed, and not what this machine read under its name before. */
+    | 'replaced'
+    /** The store did not give it, though it listed it; only when `reread`. */
+    | 'unreachable'
   readonly series: SeriesId
   readonly seq: number
   /** A sentence for people. */
@@ -43,6 +48,11 @@ export interface CatalogProblem {
 export interface CatalogOptions {
   readonly signers: readonly AllowedSigner[]
   readonly cache?: ManifestCache | undefined
+  /**
+   * Read every manifest from the store, though the cache has it; one that can't be read is then a
+   * problem and stops nothing.
+   */
+  readonly reread?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -57,10 +67,14 @@ export async function loadCatalog(
   const present = await listManifests(repository, options.signal)
   const draft = new CatalogDraft()
   const signed = present.filter(place => place.manifest)
+  let unreachable = 0
   const load = (place: Presence) => loadSigned(repository, place, options)
   for await (const loaded of mapInOrder(signed, fetchesAtOnce, load)) {
     if ('backup' in loaded) draft.add(loaded.backup)
     else draft.problem(loaded)
+    unreachable = 'kind' in loaded && loaded.kind === 'unreachable' ? unreachable + 1 : 0
+    if (unreachable < fetchesAtOnce || !('text' in loaded)) continue
+    throw new Failure('store-unavailable', loaded.text)
   }
   for (const { series, seq } of present) draft.sawSeq(series, seq)
   for (const { series, seq } of (await options.cache?.list()) ?? []) {
@@ -123,8 +137,13 @@ async function loadSigned(
   }
   try {
     const cached = await options.cache?.load(series, seq)
-    const signed = cached ?? (await fetchSigned(repository, place, options.signal))
+    const kept = options.reread ? undefined : cached
+    const signed = kept ?? (await fetchSigned(repository, place, options.signal))
     const backup = openManifest(repository, signed, options.signers)
+    if (cached !== undefined && !equalBytes(cached.manifest, signed.manifest)) {
+      const text = `manifest ${seq} was replaced: it is not the one that was there before`
+      return { kind: 'replaced', series, seq, text }
+    }
     if (cached === undefined) await options.cache?.store(signed)
     return { backup }
   } catch (error) {
@@ -132,6 +151,9 @@ async function loadSigned(
       return { kind: 'untrusted', series, seq, text: error.message }
     if (isFailure(error, 'corrupt') || isFailure(error, 'refused')) {
       return { kind: 'unreadable', series, seq, text: error.message }
+    }
+    if (options.reread && isFailure(error) && error.code !== 'interrupted') {
+      return { kind: 'unreachable', series, seq, text: error.message }
     }
     throw error
   }

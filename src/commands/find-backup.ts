@@ -29,6 +29,10 @@ export interface LookIn {
   /** Path of an allowed_signers file; overrides the configuration's. */
   readonly signers?: string | undefined
   readonly passphrase?: (() => Promise<string>) | undefined
+  /** Take no manifest from the cache, for a look at what the store really has. */
+  readonly reread?: boolean | undefined
+  /** Give a store up that can't be reached for so long; undefined: what the configuration says. */
+  readonly patienceMs?: number | undefined
 }
 
 export interface OpenedRepository {
@@ -71,7 +75,10 @@ export class Lookup {
     this.signers = parts.signers
     this.identities = parts.identities
     const { config, from } = parts.lookIn
-    this.#remotes = config && from === undefined ? new Remotes(parts.context, config) : undefined
+    const { reread, patienceMs } = parts.lookIn
+    const options = { ...(reread && { reread }), ...(patienceMs !== undefined && { patienceMs }) }
+    this.#remotes =
+      config && from === undefined ? new Remotes(parts.context, config, options) : undefined
   }
 
   /** Names of the remotes to look in, in order of preference. */
@@ -97,13 +104,18 @@ export class Lookup {
       return { remote, repository, catalog }
     }
     const { clock, signal } = this.#context
-    const { store } = await this.#context.openStore(parseRemoteUrl(remote), { clock, signal })
+    const { reread, patienceMs } = this.#lookIn
+    const { store } = await this.#context.openStore(parseRemoteUrl(remote), {
+      clock,
+      signal,
+      ...(patienceMs !== undefined && { retryDeadlineMs: patienceMs }),
+    })
     const repository = await openRepository(store, { signal }).catch(async (error: unknown) => {
       await store.close()
       throw error
     })
     this.#opened.push(repository)
-    const catalog = await loadCatalog(repository, { signers: this.signers, signal })
+    const catalog = await loadCatalog(repository, { signers: this.signers, reread, signal })
     return { remote, repository, catalog }
   }
 
@@ -113,13 +125,27 @@ export class Lookup {
    */
   async seriesOf(opened: OpenedRepository, source: string): Promise<SeriesId | undefined> {
     const { series } = opened.catalog
-    const bySecret = await this.#seriesFromKey(opened.repository, source)
+    const bySecret = await this.seriesFromKey(opened.repository, source)
     if (bySecret !== undefined && series.has(bySecret)) return bySecret
     if (series.has(source as SeriesId)) return source as SeriesId
     for (const [id, backups] of series) {
       if ((await this.sourceOf(opened, backups)) === source) return id
     }
     return undefined
+  }
+
+  /** The series that the configuration's signing key gives a source; undefined without the key. */
+  async seriesFromKey({ id }: Repository, source: string): Promise<SeriesId | undefined> {
+    const name = asSourceName(source)
+    const path = this.#lookIn.config?.keys.signingKey
+    if (name === undefined || path === undefined) return undefined
+    try {
+      return seriesIdOf(seriesSecretOf(await readSigningKey(path)), id, name)
+    } catch (error) {
+      // A machine that only restores has no signing key.
+      if (isFailure(error, 'config-invalid')) return undefined
+      throw error
+    }
   }
 
   /** The name that the series' newest index gives its source; undefined without an identity. */
@@ -144,19 +170,6 @@ export class Lookup {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { store } of this.#opened) await store.close()
     await this.#remotes?.[Symbol.asyncDispose]()
-  }
-
-  async #seriesFromKey({ id }: Repository, source: string): Promise<SeriesId | undefined> {
-    const name = asSourceName(source)
-    const path = this.#lookIn.config?.keys.signingKey
-    if (name === undefined || path === undefined) return undefined
-    try {
-      return seriesIdOf(seriesSecretOf(await readSigningKey(path)), id, name)
-    } catch (error) {
-      // A machine that only restores has no signing key.
-      if (isFailure(error, 'config-invalid')) return undefined
-      throw error
-    }
   }
 }
 

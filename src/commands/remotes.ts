@@ -27,22 +27,25 @@ export class Remotes {
   readonly #config: Config
   readonly #remember: boolean
   readonly #patienceMs: number
+  readonly #reread: boolean
   readonly #opened = new Map<string, Promise<OpenedRemote>>()
   readonly #catalogs = new Map<string, Promise<Catalog>>()
 
   /**
    * Nothing is written into the state unless `remember`: a look changes nothing. A store that can't
    * be reached is given up after `patienceMs` where that is less than its configuration says.
+   * `reread`: believe no manifest for having been read before.
    */
   constructor(
     context: Context,
     config: Config,
-    { remember = true, patienceMs = Number.POSITIVE_INFINITY } = {},
+    { remember = true, patienceMs = Number.POSITIVE_INFINITY, reread = false } = {},
   ) {
     this.#context = context
     this.#config = config
     this.#remember = remember
     this.#patienceMs = patienceMs
+    this.#reread = reread
   }
 
   async open(name: string): Promise<OpenedRemote> {
@@ -73,7 +76,8 @@ export class Remotes {
 
   async #loadCatalog(name: string, signers: readonly AllowedSigner[]): Promise<Catalog> {
     const { repository, cache } = await this.open(name)
-    return loadCatalog(repository, { signers, cache, signal: this.#context.signal })
+    const { signal } = this.#context
+    return loadCatalog(repository, { signers, cache, reread: this.#reread, signal })
   }
 
   async #open(name: string): Promise<OpenedRemote> {

@@ -30,6 +30,8 @@ export interface ReadIndexOptions {
   /** The skeleton, in order. A piece is only valid during the call. */
   readonly onSkeleton?: ((piece: Uint8Array) => void) | undefined
   readonly onFetched?: ((bytes: number) => void) | undefined
+  /** The n-th object was right, to its last byte. */
+  readonly onObject?: ((n: number) => void) | undefined
 }
 
 /** Failure 'identity-wrong' when no identity opens it, 'corrupt' when it is not what was signed. */
@@ -60,7 +62,7 @@ export async function readIndexBegin(
 async function* readRecords(
   { store }: Repository,
   { manifest }: Backup,
-  { identities, signal, onFetched }: ReadIndexOptions,
+  { identities, signal, onFetched, onObject }: ReadIndexOptions,
 ): AsyncGenerator<IndexRecord, void, undefined> {
   const decoder = new IndexDecoder(`backup ${manifest.seq}`)
   let n = 0
@@ -77,6 +79,7 @@ async function* readRecords(
       offset += piece.length
       yield* decoder.write(piece)
     }
+    onObject?.(n)
     n += 1
   }
   decoder.finish()

@@ -62,12 +62,17 @@ async function* fetchSegments(
     onFetched?.(bytes.length)
     return { key: object.key, bytes: await checkHash(bytes, object, { pool, label: object.key }) }
   }
-  const largest = manifest.segments.reduce((most, { bytes }) => Math.max(most, bytes), 1)
-  const atOnce = Math.min(mostFetches, Math.max(2, Math.floor(fetchBudgetBytes / largest)))
-  yield* mapInOrder(objects, atOnce, fetch)
+  yield* mapInOrder(objects, fetchesAtOnce(objects), fetch)
 }
 
-function insideOf(segment: IndexSegment) {
+/** How many of the objects may be in memory at a time. */
+export function fetchesAtOnce(objects: readonly StoredObject[]): number {
+  const largest = objects.reduce((most, { bytes }) => Math.max(most, bytes), 1)
+  return Math.min(mostFetches, Math.max(2, Math.floor(fetchBudgetBytes / largest)))
+}
+
+/** What the index says of a segment, as it is opened with. */
+export function insideOf(segment: IndexSegment) {
   return {
     headerBytes: segment.header,
     fileKey: segment.key === null ? null : new Uint8Array(Buffer.from(segment.key, 'base64')),
