@@ -252,12 +252,12 @@ function words(count: number, seed: number): string {
   return chosen.join(' ')
 }
 
-const vocabulary = [
-  ...['the', 'of', 'and', 'to', 'in', 'is', 'that', 'for', 'it', 'as', 'was', 'with', 'be', 'by'],
-  ...['garden', 'letter', 'winter', 'recipe', 'school', 'holiday', 'invoice', 'travel', 'music'],
-  ...['house', 'meeting', 'family', 'report', 'summer', 'project', 'birthday', 'notes', 'plan'],
-  ...['not', 'his', 'but', 'at', 'are', 'this', 'have', 'from', 'or', 'had', 'an', 'they', 'which'],
-]
+const vocabulary =
+  `the of and to in is that for it as was with be by not his but at are this have from
+garden letter winter recipe school holiday invoice travel music house meeting family report summer
+project birthday notes plan river street doctor teacher morning evening market window kitchen`.split(
+    /\s+/,
+  )
 
 function folderName(n: number): string {
   return `${2001 + (n % 24)} ${vocabulary[n] ?? 'folder'} ${n}`

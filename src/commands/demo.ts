@@ -4,7 +4,7 @@
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Failure, throwIfAborted } from '../base/failure.ts'
+import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import { runProgram, startProgram } from '../base/process.ts'
 import { decodeManifest } from '../format/manifest.ts'
 import { parseManifestKey } from '../format/object-key.ts'
@@ -71,25 +71,35 @@ export interface DemoCommand {
 export async function demo(context: Context, options: DemoOptions): Promise<DemoReport> {
   await checkDemoCanRun()
   await sweepDemos()
-  const begun = context.clock.now()
   await using world = await DemoWorld.make(context)
-  const stage = new Stage(context, options, world)
-  options.tell({ kind: 'begin', folder: world.folder })
+  try {
+    const report = await perform(new Stage(context, options, world), options)
+    if (options.keep) await world.keep()
+    return report
+  } catch (error) {
+    // Where it went wrong is what somebody wants to look around in.
+    if (options.keep && !isFailure(error, 'interrupted')) await world.keep()
+    throw error
+  }
+}
+
+async function perform(stage: Stage, { keep, tell }: DemoOptions): Promise<DemoReport> {
+  const { world, commands } = stage
+  tell({ kind: 'begin', folder: world.folder })
   const tree = await makeTree(stage)
   await prepare(stage)
   await backUpTwice(stage)
   await look(stage)
   const restored = await restoreBoth(stage)
-  const backups = await readManifests(world)
-  if (options.keep) await world.keep()
+  const exitStatus = restored.every(({ equal }) => equal) ? 0 : incompleteStatus
   return {
-    folder: options.keep ? world.folder : null,
+    folder: keep ? world.folder : null,
     tree,
-    backups,
-    commands: stage.commands,
+    backups: await readManifests(world),
+    commands,
     restored,
-    durationMs: context.clock.now() - begun,
-    exitStatus: restored.every(({ equal }) => equal) ? 0 : incompleteStatus,
+    durationMs: stage.elapsedMs(),
+    exitStatus,
   }
 }
 
@@ -170,7 +180,7 @@ class Stage {
   readonly tell: (news: DemoNews) => void
   readonly #context: Context
   readonly #program: OwnProgram
-  readonly #lineCounts = new Map<string, number>()
+  readonly #begun: number
 
   constructor(context: Context, { program, tell }: DemoOptions, world: DemoWorld) {
     this.world = world
@@ -178,6 +188,11 @@ class Stage {
     this.tell = tell
     this.#context = context
     this.#program = program
+    this.#begun = context.clock.now()
+  }
+
+  elapsedMs(): number {
+    return this.#context.clock.now() - this.#begun
   }
 
   chapter(title: string, words: string): void {
@@ -221,9 +236,7 @@ class Stage {
   async walk(tree: string, list: string): Promise<number> {
     this.tell({ kind: 'command', line: `bash walk.sh ${tree} > ${list}`, ours: false })
     const { folder } = this.world
-    const lineCount = await walk({ folder, tree, list, signal: this.signal })
-    this.#lineCounts.set(list, lineCount)
-    return lineCount
+    return await walk({ folder, tree, list, signal: this.signal })
   }
 
   async judge(tree: string, id: number): Promise<Judgement> {

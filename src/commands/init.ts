@@ -26,6 +26,7 @@ import { initDirectoryTarget } from '../store/directory/target.ts'
 import { probeStore } from '../store/probe.ts'
 import type { Store } from '../store/store.ts'
 import { proveIdentity } from './canary.ts'
+import { chooseRemotes } from './choose-remotes.ts'
 import { type Context, nowOf, randomHex } from './context.ts'
 import { writeNewSecret } from './keygen.ts'
 import { readIdentities, readSigningKey } from './keys.ts'
@@ -264,16 +265,4 @@ async function writeKit(
   const repositories = new Map(reached)
   const text = recoveryKit({ config, signers, repositories, made, host: context.hostname })
   await writeFileAtomic(kit.startsWith('/') ? kit : join(process.cwd(), kit), text)
-}
-
-function chooseRemotes(config: Config, names: readonly string[]): readonly RemoteConfig[] {
-  if (names.length === 0) return config.remotes
-  return names.map(name => {
-    const remote = config.remotes.find(candidate => candidate.name === name)
-    if (remote !== undefined) return remote
-    const known = config.remotes.map(candidate => candidate.name).join(', ')
-    throw new Failure('usage', `cannot use remote ${name}: no remote has that name`, {
-      hint: `the configuration has: ${known}`,
-    })
-  })
 }

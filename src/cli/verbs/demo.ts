@@ -7,7 +7,7 @@ import { makePaint, type Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import { type Cell, formatTable } from '../table.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
-import { widthOf } from '../width.ts'
+import { widthOf, wrap } from '../width.ts'
 
 export const demoVerb: Verb = {
   name: 'demo',
@@ -170,18 +170,4 @@ function headline(text: string, paint: Paint, width: number): string {
   const start = `── ${text} `
   const rest = '─'.repeat(Math.max(2, width - widthOf(start)))
   return `${paint('quiet', '──')} ${paint('strong', text)} ${paint('quiet', rest)}`
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`
-    if (widthOf(longer) <= width) line = longer
-    else {
-      lines.push(line)
-      line = word
-    }
-  }
-  return [...lines, line]
 }

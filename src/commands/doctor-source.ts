@@ -1,0 +1,136 @@
+// What doctor asks of a source: whether a snapshot of it can be made, sent, and meant what it says.
+
+import { formatBytes, plural } from '../base/units.ts'
+import type { Filesystem } from '../btrfs/filesystem.ts'
+import { metadataSpace } from '../btrfs/metadata-space.ts'
+import { activeSwapFiles, mountOf } from '../btrfs/mounts.ts'
+import type { SourceConfig } from '../config/config.ts'
+import { unmentioned } from './backup-situation.ts'
+import type { Context } from './context.ts'
+import { Area, bad, type Check, type Finding, ok, warn } from './doctor-checks.ts'
+import { nearestFolder } from './doctor-machine.ts'
+import { refusal } from './words.ts'
+
+const mebibyte = 1024 ** 2
+/** A commit needs some; a snapshot and its deletion each need more. */
+const scarceMetadataBytes = 512 * mebibyte
+const noMetadataBytes = 64 * mebibyte
+const scarceShare = 0.05
+
+export async function checkSource(
+  context: Context,
+  source: SourceConfig,
+): Promise<readonly Check[]> {
+  const area = new Area(`source ${source.name}`)
+  const { btrfs, signal } = context
+  const subvolume = await area.obtain('subvolume', () => btrfs.show(source.path, { signal }))
+  if (subvolume === undefined) return area.checks
+  area.add('subvolume', subvolume.receivedUuid === null ? ok(source.path) : receivedFinding(source))
+  await area.check('inside', () => nestedFinding(context, source))
+  await area.check('swap', () => swapFinding(source.path))
+  await area.check('snapshots', () => snapshotsFinding(context, source))
+  const filesystem = await area.obtain('filesystem', () => btrfs.filesystemOf(source.path))
+  if (filesystem === undefined) return area.checks
+  area.add('filesystem', filesystemFinding(filesystem))
+  await area.check('space', () => spaceFinding(filesystem))
+  area.add('quotas', quotaFinding(filesystem))
+  area.add('devices', deviceFinding(filesystem))
+  area.add('maintenance', maintenanceFinding(filesystem))
+  return area.checks
+}
+
+function receivedFinding(source: SourceConfig): Finding {
+  const { message, hint } = refusal(
+    { kind: 'received-source', source: source.name, names: [] },
+    source,
+  )
+  return bad(message, hint)
+}
+
+async function nestedFinding({ btrfs, signal }: Context, source: SourceConfig): Promise<Finding> {
+  const nested = await btrfs.nested(source.path, { signal })
+  const names = unmentioned(nested, source.nested)
+  if (names.length > 0) {
+    const { message, hint } = refusal({ kind: 'nested', source: source.name, names }, source)
+    return bad(message, hint)
+  }
+  if (nested.length === 0) return ok('no subvolumes inside: snapshots hold all of it')
+  const count = plural(nested.length, 'subvolume')
+  return warn(
+    `${count} inside are left out of its backups, as the configuration says`,
+    'make each that matters a source of its own',
+  )
+}
+
+async function swapFinding(path: string): Promise<Finding> {
+  const files = await activeSwapFiles(path)
+  if (files.length === 0) return ok('no swap file in use inside')
+  return bad(
+    `the swap file ${files.join(', ')} is in use: no snapshot can be made`,
+    `run "swapoff ${files[0]}" and make the swap file anew in a subvolume of its own`,
+  )
+}
+
+async function snapshotsFinding({ btrfs }: Context, source: SourceConfig): Promise<Finding> {
+  const folder = await nearestFolder(source.snapshots)
+  const [here, there] = [await btrfs.filesystemOf(source.path), await btrfs.filesystemOf(folder)]
+  if (here.uuid !== there.uuid) {
+    return bad(
+      `${source.snapshots} is on another filesystem`,
+      'choose a folder on the same btrfs as the source',
+    )
+  }
+  const mount = await mountOf(folder)
+  if (mount?.readOnly)
+    return bad(`${source.snapshots} is on a read-only mount`, 'mount it writable')
+  if (folder !== source.snapshots) return ok(`${source.snapshots} will be made by the first backup`)
+  return ok(source.snapshots)
+}
+
+function filesystemFinding({ readOnly, mountPoint }: Filesystem): Finding {
+  if (!readOnly) return ok(`mounted at ${mountPoint}`)
+  return bad(
+    `${mountPoint} is mounted read-only, by intent or after an error`,
+    'see "dmesg"; a source needs a writable mount, at least for its snapshots',
+  )
+}
+
+async function spaceFinding({ uuid, freeBytes, totalBytes }: Filesystem): Promise<Finding> {
+  const free = `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free`
+  const metadata = await metadataSpace(uuid)
+  const room = metadata && metadata.freeBytes + metadata.unallocatedBytes
+  if (room !== undefined && room < scarceMetadataBytes && room < totalBytes * scarceShare) {
+    const words = `${formatBytes(room)} left for metadata, ${free} for data`
+    const hint = 'run "btrfs balance start -dusage=10" on it, or delete old snapshots'
+    return room < noMetadataBytes ? bad(words, hint) : warn(words, hint)
+  }
+  if (freeBytes < totalBytes * scarceShare) {
+    return warn(free, 'a snapshot keeps what is deleted after it: free some space')
+  }
+  return ok(free)
+}
+
+function quotaFinding({ quotas }: Filesystem): Finding {
+  if (quotas !== 'full') return ok(quotas === 'off' ? 'off' : 'simple')
+  return warn(
+    'full quotas are on: making and deleting snapshots can stall the machine',
+    'if you do not need them: btrfs quota disable (or simple quotas)',
+  )
+}
+
+function deviceFinding({ deviceErrorCount }: Filesystem): Finding {
+  if (deviceErrorCount === 0) return ok('no errors recorded')
+  return warn(
+    `${plural(deviceErrorCount, 'error')} recorded: files that cannot be read cannot be sent`,
+    'see "btrfs device stats" and run "btrfs scrub start"; then "btrfs device stats -z"',
+  )
+}
+
+function maintenanceFinding({ exclusiveOperation }: Filesystem): Finding {
+  if (exclusiveOperation === 'none') return ok('nothing under way')
+  if (exclusiveOperation === 'unknown') return ok('this kernel does not say')
+  return warn(
+    `${exclusiveOperation} is under way: a send may have to wait, or begin anew`,
+    'back up when it has finished',
+  )
+}
