@@ -57,6 +57,7 @@ export async function* openSegment(
   options: OpenOptions,
 ): AsyncGenerator<{ raw: Uint8Array<ArrayBuffer>; lead: Lead | undefined }, void, undefined> {
   const groups = frameGroups(inside, options)
+  checkLength(bytes.length, groups.at(-1)?.end, { inside, label: options.label })
   const open = (group: FrameGroup) => openGroup(bytes, { group, inside }, options)
   try {
     yield* mapInOrder(groups, options.pool.threadCount + 1, open)
@@ -93,6 +94,22 @@ function frameGroups(inside: SegmentInside, { parameters, label }: OpenOptions):
   return groups
 }
 
+/** Frames end where the object ends: what follows them is nothing that we wrote. */
+function checkLength(
+  storedBytes: number,
+  framesEnd: number | undefined,
+  { inside, label }: { readonly inside: SegmentInside; readonly label: string },
+): void {
+  const plainBytes = plainBytesOf(storedBytes, inside)
+  if (framesEnd === plainBytes) return
+  const how = (framesEnd ?? 0) > plainBytes ? 'shorter' : 'longer'
+  throw new Failure('corrupt', `cannot open ${label}: it is ${how} than its index says`)
+}
+
+function plainBytesOf(storedBytes: number, { fileKey, headerBytes }: SegmentInside): number {
+  return fileKey === null ? storedBytes : plainPayloadBytes(storedBytes - headerBytes)
+}
+
 async function openGroup(
   bytes: Uint8Array<ArrayBuffer>,
   { group, inside }: { group: FrameGroup; inside: SegmentInside },
@@ -100,7 +117,7 @@ async function openGroup(
 ) {
   // The lead belongs to the first group; reading it costs nothing and proves what the object is.
   const start = group.first ? 0 : group.start
-  const part = storedPart(bytes, { start, end: group.end }, { inside, label })
+  const part = storedPart(bytes, { start, end: group.end }, inside)
   const { sealed, key, firstChunk, final } = part
   const skipBytes = group.start - part.plainStart
   const { compress } = parameters
@@ -115,13 +132,10 @@ async function openGroup(
 function storedPart(
   bytes: Uint8Array,
   range: { start: number; end: number },
-  { inside, label }: { inside: SegmentInside; label: string },
+  inside: SegmentInside,
 ) {
   const { headerBytes, fileKey } = inside
-  const plainBytes = fileKey === null ? bytes.length : plainPayloadBytes(bytes.length - headerBytes)
-  if (range.end > plainBytes) {
-    throw new Failure('corrupt', `cannot open ${label}: it is shorter than its index says`)
-  }
+  const plainBytes = plainBytesOf(bytes.length, inside)
   if (fileKey === null) {
     const sealed = bytes.slice(range.start, range.end)
     const final = range.end === plainBytes
