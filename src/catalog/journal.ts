@@ -4,7 +4,7 @@
 
 import { rm } from 'node:fs/promises'
 import * as z from 'zod'
-import { LineFile, readTextIfPresent } from '../base/atomic-file.ts'
+import { LineFile, readTextIfPresent, writeFailure } from '../base/atomic-file.ts'
 import {
   countField,
   repositoryIdField,
@@ -97,10 +97,15 @@ export class Journal {
 
   /** Begins a new one, or goes on with what loadJournal() found. */
   static async open(path: string, run: RunRecord, resumed: boolean): Promise<Journal> {
-    if (!resumed) await rm(path, { force: true })
+    if (!resumed) await removeFile(path)
     const journal = new Journal(await LineFile.open(path), path)
-    if (!resumed) await journal.#append(run)
-    return journal
+    try {
+      if (!resumed) await journal.#append(run)
+      return journal
+    } catch (error) {
+      await journal.close()
+      throw error
+    }
   }
 
   private constructor(file: LineFile, path: string) {
@@ -116,10 +121,10 @@ export class Journal {
     await this.#append({ kind: 'commit', ...commit })
   }
 
-  /** The run is over and committed: there is nothing left to resume. */
+  /** There is nothing left to resume. */
   async remove(): Promise<void> {
     await this.close()
-    await rm(this.#path, { force: true })
+    await removeFile(this.#path)
   }
 
   async close(): Promise<void> {
@@ -128,5 +133,13 @@ export class Journal {
 
   async #append(entry: z.infer<typeof record>): Promise<void> {
     await this.#file.append(JSON.stringify(entry))
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
+  } catch (error) {
+    throw writeFailure(path, error)
   }
 }

@@ -4,7 +4,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../base/atomic-file.ts'
-import { systemCodeOf } from '../base/failure.ts'
+import { isFailure, systemCodeOf } from '../base/failure.ts'
 import { manifestKey, parseManifestKey, signatureKey } from '../format/object-key.ts'
 import type { RepositoryId, SeriesId } from '../model/ids.ts'
 
@@ -36,10 +36,15 @@ export class ManifestCache {
     }
   }
 
+  /** What there is no space for is fetched again next time (L8). */
   async store({ series, seq, manifest, signature }: SignedManifest): Promise<void> {
     if (!this.#keeps) return
-    await writeFileAtomic(this.#path(signatureKey(series, seq)), signature)
-    await writeFileAtomic(this.#path(manifestKey(series, seq)), manifest)
+    try {
+      await writeFileAtomic(this.#path(signatureKey(series, seq)), signature)
+      await writeFileAtomic(this.#path(manifestKey(series, seq)), manifest)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+    }
   }
 
   /** Every backup that this machine has seen in the repository. */

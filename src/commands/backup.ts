@@ -130,8 +130,13 @@ async function takeSnapshot(
   const snapshot = await context.btrfs.snapshot(source.path, join(source.snapshots, name), {
     signal,
   })
-  // L11: what is not recorded as made by us will never be deleted by us.
-  await recordMadeSnapshot(config.state, source.name, snapshot)
+  // L11: what is not recorded as made by us will never be deleted by us: so it goes at once.
+  try {
+    await recordMadeSnapshot(config.state, source.name, snapshot)
+  } catch (error) {
+    await context.btrfs.deleteSnapshot(snapshot.path, snapshot.uuid).catch(() => {})
+    throw error
+  }
   context.emit({ kind: 'step', source: source.name, text: `made snapshot ${snapshot.path}` })
   return snapshot
 }
