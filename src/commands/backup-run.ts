@@ -39,10 +39,12 @@ export async function runBackup(task: RunTask): Promise<RunOutcome> {
     const outcome = unfinished?.commit
       ? resumedOutcome(await finishCommit(task, unfinished.commit))
       : await new BackupRun(task, record, journal).execute()
-    await journal.remove()
+    // It is committed whatever becomes of the journal, which by its manifest is known to be over.
+    await journal.remove().catch(() => {})
     return outcome
   } catch (error) {
-    await journal.close()
+    // What another writer's commit stands in the way of can never be committed: begin anew.
+    await (isFailure(error, 'refused') ? journal.remove() : journal.close())
     throw error
   }
 }

@@ -60,7 +60,7 @@ export function seriesOf(
 /** Sends one snapshot to one remote and commits it; tries the next parent when one fails. */
 export async function sendBackup(session: BackupSession, task: SendTask): Promise<RunOutcome> {
   const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
-  const unfinished = await loadJournal(path)
+  const unfinished = unfinishedOf(await loadJournal(path), task.backups)
   const tries = parentsToTry(task, unfinished)
   for (const [index, parent] of tries.entries()) {
     try {
@@ -108,8 +108,6 @@ function runTask(
   const { context, pool, budget, signingKey, recipients, versions, check } = session
   const { source, remote, snapshot, backups, highestSeq } = task
   const { parent, unfinished } = choice
-  // A run that was cut between signature and manifest has its number, and keeps it.
-  const signedSeq = unfinished?.commit && unfinished.run.seq
   const run = {
     context,
     pool,
@@ -118,7 +116,7 @@ function runTask(
     source: source.name,
     sourcePath: source.path,
     series: seriesOf(session, source, remote),
-    seq: signedSeq !== undefined && signedSeq >= highestSeq ? signedSeq : highestSeq + 1,
+    seq: highestSeq + 1,
     previous: backups.at(-1)?.manifestSha256 ?? null,
     snapshot,
     parent,
@@ -129,6 +127,20 @@ function runTask(
     journalPath: choice.journalPath,
     check,
   }
-  const isUsable = unfinished !== undefined && canResume(unfinished, run)
-  return { ...run, unfinished: isUsable ? unfinished : undefined }
+  if (unfinished === undefined) return { ...run, unfinished }
+  // A run that was cut between signature and manifest has its number, and keeps it.
+  const isSigned = unfinished.commit !== undefined && unfinished.run.seq >= highestSeq
+  const resumed = isSigned ? { ...run, seq: unfinished.run.seq } : run
+  return canResume(unfinished, resumed)
+    ? { ...resumed, unfinished }
+    : { ...run, unfinished: undefined }
+}
+
+/** A run that was cut after its manifest stood is finished; only its journal is still there. */
+export function unfinishedOf(
+  journal: UnfinishedRun | undefined,
+  backups: readonly Backup[],
+): UnfinishedRun | undefined {
+  const isCommitted = backups.some(({ manifest }) => manifest.run === journal?.run.run)
+  return isCommitted ? undefined : journal
 }

@@ -9,7 +9,7 @@ import type { Backup } from '../model/backup.ts'
 import type { SeriesId, Uuid } from '../model/ids.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import type { SourceSituation } from '../plan/plan-backup.ts'
-import { type LookSession, seriesOf } from './backup-send.ts'
+import { type LookSession, seriesOf, unfinishedOf } from './backup-send.ts'
 import type { OpenedRemote } from './remotes.ts'
 import { type FailureReport, reportFailure } from './report.ts'
 
@@ -107,11 +107,8 @@ async function unfinishedSnapshot(
   source: SourceConfig,
   { remote, backups }: { readonly remote: string; readonly backups: readonly Backup[] },
 ): Promise<Uuid | undefined> {
-  const unfinished = await loadJournal(journalPath(config.state, source.name, remote))
-  if (unfinished === undefined) return undefined
-  // A run that was cut after its manifest stood is finished; only its journal is still there.
-  const isCommitted = backups.some(({ manifest }) => manifest.run === unfinished.run.run)
-  return isCommitted ? undefined : unfinished.run.snapshot
+  const journal = await loadJournal(journalPath(config.state, source.name, remote))
+  return unfinishedOf(journal, backups)?.run.snapshot
 }
 
 export function unmentioned(
