@@ -22,18 +22,16 @@ export function defaultThreadCount(): number {
   return Math.min(4, Math.max(1, availableParallelism()))
 }
 
+/** A thread is started when the first job needs it: most runs find nothing to do. */
 export class WorkerPool {
-  readonly #threads: Thread[]
+  readonly threadCount: number
+  readonly #threads: Thread[] = []
   readonly #queue: Job[] = []
   #nextId = 1
   #broken: Error | undefined
 
   constructor(threadCount = defaultThreadCount()) {
-    this.#threads = Array.from({ length: threadCount }, () => this.#start())
-  }
-
-  get threadCount(): number {
-    return this.#threads.length
+    this.threadCount = threadCount
   }
 
   /**
@@ -78,15 +76,23 @@ export class WorkerPool {
   }
 
   #dispatch(): void {
-    for (const thread of this.#threads) {
-      if (thread.job !== undefined) continue
-      const job = this.#queue.shift()
-      if (job === undefined) return
+    while (this.#queue.length > 0) {
+      const thread = this.#freeThread()
+      if (thread === undefined) return
+      const job = this.#queue.shift() as Job
       const id = this.#nextId++
       thread.job = { id, job }
       thread.worker.ref()
       thread.worker.postMessage({ id, body: job.request }, job.transfer)
     }
+  }
+
+  #freeThread(): Thread | undefined {
+    const free = this.#threads.find(({ job }) => job === undefined)
+    if (free !== undefined || this.#threads.length === this.threadCount) return free
+    const started = this.#start()
+    this.#threads.push(started)
+    return started
   }
 
   #settle(thread: Thread, envelope: Envelope<{ readonly kind: string }>): void {
