@@ -1,0 +1,206 @@
+// Everything that a fault test needs around one source and one remote: a fake btrfs, keys, a
+// configuration, a store; forked for each fault, so that every fault meets the same state.
+
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../src/base/clock.ts'
+import { type BackupReport, backup } from '../../src/commands/backup.ts'
+import type { Context } from '../../src/commands/context.ts'
+import { init } from '../../src/commands/init.ts'
+import { keygen } from '../../src/commands/keygen.ts'
+import { type RestoreReport, restore } from '../../src/commands/restore.ts'
+import type { Config } from '../../src/config/config.ts'
+import type { Event } from '../../src/model/event.ts'
+import { asSourceName, type SourceName } from '../../src/model/ids.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import { openStore } from '../../src/store/open.ts'
+import type { Store } from '../../src/store/store.ts'
+import { withCount } from '../../src/store/with-count.ts'
+import { FakeBtrfs, type Received } from './fake-btrfs.ts'
+
+/** A folder in memory where there is one: these tests sync hundreds of small files. */
+export function makeFolder(): string {
+  const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+  return mkdtempSync(join(base, 'btrvault-faults-'))
+}
+
+const oneMiB = 1024 * 1024
+
+export class Stand {
+  readonly root: string
+  /** Undefined: the real directory store. */
+  readonly store: MemoryStore | undefined
+  readonly btrfs: FakeBtrfs
+  readonly events: Event[] = []
+
+  constructor(root: string, store?: MemoryStore) {
+    this.root = root
+    this.store = store
+    this.btrfs = new FakeBtrfs(root)
+  }
+
+  static async make(kind: 'memory' | 'directory' = 'memory'): Promise<Stand> {
+    const stand = new Stand(makeFolder(), kind === 'memory' ? new MemoryStore() : undefined)
+    const { btrfs, root } = stand
+    btrfs.create(stand.source)
+    mkdirSync(stand.snapshots, { mode: 0o700 })
+    mkdirSync(stand.target, { recursive: true })
+    mkdirSync(join(root, 'repo'))
+    // Somebody else's snapshot of the same source, in the same folder.
+    await btrfs.snapshot(stand.source, stand.foreign)
+    const context = stand.context()
+    const { config, identity } = await withKeys(stand, context)
+    const kit = join(root, 'kit.md')
+    const report = await init(context, { config, remotes: [], identity, kit, dryRun: false })
+    if (report.exitStatus !== 0) throw new Error(JSON.stringify(report.remotes))
+    return stand
+  }
+
+  /** The same state again, to be broken on its own. */
+  fork(): Stand {
+    const root = makeFolder()
+    cpSync(this.root, root, { recursive: true })
+    chmodSync(join(root, 'sign'), 0o600)
+    return new Stand(root, this.store?.clone())
+  }
+
+  get source(): string {
+    return join(this.root, 'fs', 'home')
+  }
+
+  get snapshots(): string {
+    return join(this.root, 'fs', 'snapshots')
+  }
+
+  get foreign(): string {
+    return join(this.snapshots, 'home.20200101T000000Z')
+  }
+
+  get target(): string {
+    return join(this.root, 'fs2', 'out')
+  }
+
+  get state(): string {
+    return join(this.root, 'state')
+  }
+
+  get repo(): string {
+    return join(this.root, 'repo')
+  }
+
+  get identity(): string {
+    return join(this.root, 'identity.txt')
+  }
+
+  get config(): Config {
+    const recipient = /age1\w+/.exec(readFileSync(this.identity, 'utf8'))?.[0] ?? ''
+    return {
+      file: join(this.root, 'config.yaml'),
+      timezone: 'UTC',
+      state: this.state,
+      keys: {
+        recipients: [recipient],
+        signingKey: join(this.root, 'sign'),
+        allowedSigners: join(this.root, 'allowed_signers'),
+      },
+      sources: [
+        {
+          name: asSourceName('home') as SourceName,
+          path: this.source,
+          snapshots: this.snapshots,
+          nested: { kind: 'refuse' },
+          remotes: [{ remote: 'disk' }],
+        },
+      ],
+      remotes: [
+        {
+          name: 'disk',
+          address: { kind: 'directory', path: this.repo },
+          encrypt: 'age',
+          compress: 'zstd',
+          level: 1,
+          segmentSizeBytes: oneMiB,
+          limit: {},
+          retryDeadlineMs: 0,
+        },
+      ],
+      warnings: [],
+    }
+  }
+
+  context(overrides: Partial<Context> = {}): Context {
+    return {
+      clock: systemClock,
+      signal: new AbortController().signal,
+      emit: event => this.events.push(event),
+      btrfs: this.btrfs,
+      openStore: this.openStore(),
+      randomBytes: count => new Uint8Array(randomBytes(count)),
+      hostname: 'host',
+      program: 'btrvault test',
+      ...overrides,
+    }
+  }
+
+  /** The store, opened anew each time, inside what `wrap` makes of it; never retried. */
+  openStore(wrap: (store: Store) => Store = store => store): Context['openStore'] {
+    return async (address, options) => {
+      const { store } = this
+      const inner = store ?? (await openStore(address, { ...options, retryDeadlineMs: 0 })).store
+      return withCount(wrap(inner))
+    }
+  }
+
+  async backup(overrides: Partial<Context> = {}): Promise<BackupReport> {
+    const { config } = this
+    return await backup(this.context(overrides), {
+      config,
+      sources: [],
+      dryRun: false,
+      check: true,
+    })
+  }
+
+  async restore(
+    what: { readonly id?: number; readonly latestOnly?: boolean } = {},
+    overrides: Partial<Context> = {},
+  ): Promise<RestoreReport> {
+    return await restore(this.context(overrides), {
+      config: this.config,
+      identity: this.identity,
+      source: 'home',
+      id: what.id,
+      to: { folder: this.target },
+      latestOnly: what.latestOnly ?? false,
+      verify: 'none',
+      mend: false,
+      ignoreSpace: false,
+      dryRun: false,
+    })
+  }
+
+  /** What `btrfs receive` was fed by the restores so far. */
+  get received(): readonly Received[] {
+    return this.btrfs.streams
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true })
+  }
+}
+
+async function withKeys(stand: Stand, context: Context) {
+  const { identity } = stand
+  await keygen(context, { out: identity, classic: true, dryRun: false })
+  return { config: stand.config, identity }
+}
