@@ -277,7 +277,7 @@ function follow(copy: Copy, set: Readonly<Record<string, string>> = {}): Followe
 function assertRestored({ target }: Followed, points: readonly Point[]): void {
   assert.deepEqual(readdirSync(target), points.map(({ send }) => send.snapshot).sort())
   for (const { send, walk: expected } of points) {
-    assertSameTree(walk(join(target, send.snapshot)), expected, `backup ${send.seq}`)
+    assertSameTree(walk(join(target, send.snapshot)), expected, { label: `backup ${send.seq}` })
   }
 }
 

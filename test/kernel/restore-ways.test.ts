@@ -34,7 +34,7 @@ describe('restore', () => {
   const storedBytes = (...seqs: number[]) =>
     seqs.reduce((sum, seq) => sum + point(seq).send.storedBytes, 0)
   const same = (path: string | undefined, seq: number) =>
-    assertSameTree(walk(path as string), point(seq).walk, `backup ${seq} at ${path}`)
+    assertSameTree(walk(path as string), point(seq).walk, { label: `backup ${seq} at ${path}` })
   const freshTarget = (name: string, options = {}) => scene.world.addFilesystem(name, options)
 
   it('--at takes the last backup whose snapshot was made by then', async () => {
@@ -215,7 +215,7 @@ describe('very long paths', () => {
     const longest = [...expected.keys()].map(path => path.length).sort((a, b) => b - a)[0] as number
     assert.ok(longest >= 3890, String(longest))
     const report = await scene.restore('out')
-    assertSameTree(walk(report.published[0] as string), expected, 'the deep tree')
+    assertSameTree(walk(report.published[0] as string), expected, { label: 'the deep tree' })
   })
 
   it('beyond what btrfs receive can make are a failure that leaves nothing', async () => {
