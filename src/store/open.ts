@@ -63,7 +63,12 @@ export async function openStore(
   return { store: options.readOnly ? readOnly(patient) : patient, counts: counted.counts }
 }
 
-async function openBare(remote: RemoteAddress, { features }: OpenStoreOptions): Promise<Store> {
-  if (remote.kind === 'directory') return await openDirectoryStore(remote)
+async function openBare(
+  remote: RemoteAddress,
+  { features, readOnly: isReadOnly }: OpenStoreOptions,
+): Promise<Store> {
+  if (remote.kind === 'directory') {
+    return await openDirectoryStore({ ...remote, readOnly: isReadOnly })
+  }
   return await openS3Store({ ...remote, createIfAbsent: features?.createIfAbsent })
 }

@@ -32,6 +32,11 @@ export class FileWriter {
     this.canLink = canLink
   }
 
+  /** For a store that is only read: nothing is tried, and nothing on the target changes. */
+  static idle(root: string): FileWriter {
+    return new FileWriter(root, true)
+  }
+
   /** On a read-only file system it opens too, and writing fails later. */
   static async open(root: string): Promise<FileWriter> {
     const folder = `${root}/${temporaryFolder}`

@@ -30,6 +30,8 @@ export interface DirectoryOptions {
   readonly path: string
   /** The target's id as recorded earlier. */
   readonly identity?: string | undefined
+  /** Nothing will be put or deleted: opening leaves no trace. */
+  readonly readOnly?: boolean | undefined
 }
 
 export interface DirectoryStore extends Store {
@@ -58,7 +60,7 @@ export async function openDirectoryStore(options: DirectoryOptions): Promise<Dir
         },
       )
     }
-    const writer = await FileWriter.open(rootPath)
+    const writer = options.readOnly ? FileWriter.idle(rootPath) : await FileWriter.open(rootPath)
     return new OpenDirectory({ path, root, rootPath, writer, identity: target.id })
   } catch (error) {
     await root.close()
