@@ -38,7 +38,7 @@ export async function checkRemote(
   } else if (address.endpoint?.startsWith('http://')) {
     area.add('connection', plainHttpFinding(address.endpoint))
   }
-  const memory = await area.obtain('memory', () => loadRemoteMemory(config.state, remote.name))
+  const memory = await area.obtain('state', () => loadRemoteMemory(config.state, remote.name))
   const store = await area.obtain('store', () => openRemoteStore(context, remote))
   if (store === undefined) return area.checks
   try {
@@ -66,7 +66,7 @@ async function checkStore(
   if (probe === undefined) return
   for (const check of probe.checks) area.add(check.name, probeFinding(check, probe))
   if (probe.left.length > 0) area.add('trial', leftFinding(probe))
-  await area.check('state', () => rememberProbe(config, remote, { probe, memory }))
+  await area.check('memory', () => rememberProbe(config, remote, { probe, memory }))
   await area.check('repository', async () => {
     const { id } = await openRepository(store, { signal, expect: memory?.repository })
     return ok(`${store.address}, ${id}`)

@@ -73,7 +73,9 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
     sources.push(await planSource(session, source))
   }
   const failures = sources.flatMap(source => source.failures)
-  const successes = sources.filter(source => source.failures.length === 0)
+  const successes = sources.filter(
+    source => source.failures.length === 0 || source.steps.length > 0,
+  )
   return { sources, exitStatus: combinedStatus(failures, successes.length) }
 }
 

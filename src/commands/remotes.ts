@@ -88,6 +88,7 @@ export class Remotes {
       clock: this.#context.clock,
       signal: this.#context.signal,
       limits: config.limit,
+      readOnly: !this.#remember,
       retryDeadlineMs: Math.min(config.retryDeadlineMs, this.#patienceMs),
       ...(memory && { features: { createIfAbsent: memory.createIfAbsent } }),
     })
