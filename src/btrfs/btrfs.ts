@@ -11,6 +11,7 @@ import {
   versions,
 } from './filesystem.ts'
 import { findReceived, nestedSubvolumes } from './list.ts'
+import { newDataBytes } from './new-data.ts'
 import { type ReceiveCall, type RunningReceive, startReceive } from './receive.ts'
 import type { BtrfsOptions } from './run.ts'
 import { type RunningSend, type SendCall, startSend } from './send.ts'
@@ -43,6 +44,8 @@ export interface Btrfs {
   discardStaged(staged: Pick<Subvolume, 'path'>): Promise<void>
   /** `destination` must not exist. */
   writableCopy(snapshot: string, destination: string): Promise<void>
+  /** File data that was written in generation `since` or later; about what a send carries. */
+  newDataBytes(path: string, since: number, options?: BtrfsOptions): Promise<number>
   startSend(call: SendCall): RunningSend
   startReceive(call: ReceiveCall): RunningReceive
   filesystemOf(path: string): Promise<Filesystem>
@@ -62,6 +65,7 @@ export const systemBtrfs: Btrfs = {
   removeStaging,
   discardStaged,
   writableCopy: makeWritableCopy,
+  newDataBytes,
   startSend,
   startReceive,
   filesystemOf,

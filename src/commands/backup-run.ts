@@ -96,6 +96,7 @@ class BackupRun {
   #held: Uint8Array<ArrayBuffer>[] = []
   #earlier: ReadonlyMap<number, SegmentRecord>
   #readBytes = 0
+  #totalBytes: number | undefined
   #storedBytes = 0
   #resumedBytes = 0
 
@@ -150,6 +151,7 @@ class BackupRun {
         signal: AbortSignal.any([context.signal, giveUp.signal]),
       })
       await reader.producerStarted()
+      const estimated = this.#estimate(giveUp.signal)
       try {
         for await (const frame of reader.frames()) await this.#take(frame)
         // L1: END was seen; the stream is whole only if its producer says so too.
@@ -160,11 +162,22 @@ class BackupRun {
         throw await sendersWord(error, send.done)
       } finally {
         giveUp.abort()
-        await send.done.catch(() => {})
+        await Promise.allSettled([send.done, estimated])
       }
     } finally {
       await reader.close()
     }
+  }
+
+  /** For the time left only: what goes wrong here is not told. */
+  async #estimate(signal: AbortSignal): Promise<void> {
+    const { context, snapshot, parent, estimate } = this.#task
+    if (!estimate) return
+    const since = parent === null ? 0 : parent.snapshot.creationGeneration + 1
+    const bytes = await context.btrfs
+      .newDataBytes(snapshot.path, since, { signal })
+      .catch(() => undefined)
+    if (bytes !== undefined && bytes > this.#readBytes) this.#totalBytes = bytes
   }
 
   async #take({ bytes, prefixSha256 }: ReaderFrame): Promise<void> {
@@ -278,6 +291,7 @@ class BackupRun {
       subject: source,
       readBytes: this.#readBytes,
       storedBytes: this.#storedBytes,
+      ...(this.#totalBytes !== undefined && { totalBytes: this.#totalBytes }),
       done,
     })
   }

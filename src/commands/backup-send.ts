@@ -36,6 +36,7 @@ export interface BackupSession extends LookSession {
   readonly recipients: readonly string[]
   readonly versions: BtrfsVersions
   readonly check: boolean
+  readonly estimate: boolean
 }
 
 export interface SendTask {
@@ -105,7 +106,7 @@ function runTask(
     readonly journalPath: string
   },
 ): RunTask {
-  const { context, pool, budget, signingKey, recipients, versions, check } = session
+  const { context, pool, budget, signingKey, recipients, versions, check, estimate } = session
   const { source, remote, snapshot, backups, highestSeq } = task
   const { parent, unfinished } = choice
   const run = {
@@ -126,6 +127,7 @@ function runTask(
     recipients,
     journalPath: choice.journalPath,
     check,
+    estimate,
   }
   if (unfinished === undefined) return { ...run, unfinished }
   // A run that was cut between signature and manifest has its number, and keeps it.

@@ -31,6 +31,8 @@ export interface RunTask {
   readonly unfinished: UnfinishedRun | undefined
   /** Decrypt, decompress and compare each object before it is uploaded. */
   readonly check: boolean
+  /** Find out how much there is to send, for the time left; costs a walk over the extents. */
+  readonly estimate: boolean
 }
 
 export interface RunOutcome {

@@ -33,6 +33,8 @@ export interface BackupOptions {
   readonly dryRun: boolean
   /** Open every object again before it is uploaded. */
   readonly check: boolean
+  /** Tell with the progress how much there is to send. */
+  readonly estimate?: boolean | undefined
 }
 
 export interface BackupReport {
@@ -207,13 +209,14 @@ async function openSession(
   options: BackupOptions,
   parts: Pick<BackupSession, 'remotes' | 'pool'>,
 ): Promise<BackupSession> {
-  const { config, check } = options
+  const { config, check, estimate = false } = options
   const { signingKey, signers } = await readSigningPair(config.keys)
   const recipients = checkedRecipients(config)
   const versions = await context.btrfs.versions({ signal: context.signal })
   const largest = Math.max(...config.remotes.map(remote => remote.segmentSizeBytes))
   const budget = new Budget(packBudgetBytes(largest))
-  return { context, config, ...parts, budget, signingKey, signers, recipients, versions, check }
+  const keys = { signingKey, signers, recipients }
+  return { context, config, ...parts, ...keys, budget, versions, check, estimate }
 }
 
 export function checkedRecipients(config: Config): readonly string[] {

@@ -2,7 +2,6 @@
 // taken: a backup that runs meanwhile is seen as it stands.
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
-import { newDataBytes } from '../btrfs/new-data.ts'
 import { loadJournal } from '../catalog/journal.ts'
 import { journalPath } from '../catalog/local-state.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
@@ -130,7 +129,7 @@ async function estimate(
   const parent = snapshots.find(({ uuid }) => uuid === first?.snapshot)
   if (sent === undefined || (first !== undefined && parent === undefined)) return null
   const since = parent === undefined ? 0 : parent.creationGeneration + 1
-  const dataBytes = await newDataBytes(sent.path, since, { signal: context.signal })
+  const dataBytes = await context.btrfs.newDataBytes(sent.path, since, { signal: context.signal })
   const unfinished = isNew
     ? undefined
     : await loadJournal(journalPath(config.state, source.name, step.remote))

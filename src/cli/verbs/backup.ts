@@ -37,6 +37,7 @@ async function runBackup(call: Call): Promise<Outcome> {
     sources: call.arguments,
     dryRun: call.flags.is('dryRun'),
     check: call.flags.is('check'),
+    estimate: process.stderr.isTTY,
   })
   return { report, exit: report.exitStatus, lines: view => backupLines(report, view) }
 }
