@@ -63,6 +63,7 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
   const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
   const unfinished = unfinishedOf(await loadJournal(path), task.backups)
   const tries = parentsToTry(task, unfinished)
+  if (unfinished === undefined) tellLostParent(session, task, tries[0] ?? null)
   for (const [index, parent] of tries.entries()) {
     try {
       const run = runTask(session, task, { parent, unfinished, journalPath: path })
@@ -81,6 +82,23 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
     }
   }
   throw new Error('a full send is always the last to be tried')
+}
+
+/** What is built on something older than the newest backup takes longer and costs more. */
+function tellLostParent(
+  { context }: BackupSession,
+  { source, remote, backups }: SendTask,
+  first: ParentCandidate | null,
+): void {
+  const newest = backups.at(-1)?.manifest.seq
+  if (newest === undefined || first?.backup.manifest.seq === newest) return
+  const instead = first === null ? 'sending in full' : `using backup ${first.backup.manifest.seq}`
+  context.emit({
+    kind: 'warning',
+    source: source.name,
+    text: `nothing can be built on backup ${newest} on ${remote.config.name}, for its snapshot is no longer here as it was: ${instead}`,
+    hint: 'was it deleted or made writable, or is the source another subvolume than before?',
+  })
 }
 
 /** Newest first, a full last; but what an unfinished run began with goes before. */

@@ -192,6 +192,14 @@ async function releaseSnapshots(
     await session.context.btrfs.deleteSnapshot(snapshot.path, snapshot.uuid, { signal })
     draft.released.push(snapshot.path)
   }
+  for (const { path } of situation.snapshots.filter(({ readOnly }) => !readOnly)) {
+    session.context.emit({
+      kind: 'warning',
+      source: work.source.name,
+      text: `snapshot ${path} was made writable: nothing is built on it, and it is not deleted`,
+      hint: 'delete it by hand if nobody uses it (btrfs subvolume delete)',
+    })
+  }
 }
 
 function warnUnlessProven({ context }: BackupSession, step: SendStep, provenAt: Date | null): void {

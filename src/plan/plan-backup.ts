@@ -55,7 +55,8 @@ export function releasableSnapshots(situation: SourceSituation): Subvolume[] {
     held.add(unfinished)
     held.add(parentCandidates(backups, situation.snapshots, uuid)[0]?.snapshot.uuid)
   }
-  return situation.snapshots.filter(snapshot => !held.has(snapshot.uuid))
+  // One that somebody made writable is in use by somebody.
+  return situation.snapshots.filter(snapshot => snapshot.readOnly && !held.has(snapshot.uuid))
 }
 
 /**
