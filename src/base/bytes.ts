@@ -1,7 +1,8 @@
 // Bytes: joining, comparing, reading as numbers and text.
 
 const utf8 = new TextEncoder()
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+// A byte order mark stays, and is refused by whoever parses: one text has one spelling.
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** A copy of the parts, end to end. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

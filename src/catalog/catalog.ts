@@ -171,21 +171,21 @@ async function fetchSigned(
   return { series, seq, manifest, signature: Buffer.from(signature).toString('latin1') }
 }
 
-/** Signature before contents; then that the contents are what their name says. */
+/** L6: signature before contents; then that the contents are what their name says. */
 export function openManifest(
   repository: Repository,
   { series, seq, manifest: bytes, signature }: SignedManifest,
   signers: readonly AllowedSigner[],
 ): Backup {
   const label = manifestKey(series, seq)
-  const manifest = decodeManifest(bytes, label)
-  // The time is the signer's claim: that is what an expired key's old signatures are judged by.
   const { fingerprint } = verifySignature(bytes, signature, {
     signers,
     namespace: manifestNamespace,
-    at: manifest.createdAt,
+    // The signer's own claim: that is what an expired key's old signatures are judged by.
+    at: () => decodeManifest(bytes, label).createdAt,
     what: `manifest ${label}`,
   })
+  const manifest = decodeManifest(bytes, label)
   const misplaced =
     manifest.repository !== repository.id
       ? 'it belongs to another repository'

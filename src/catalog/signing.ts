@@ -114,8 +114,11 @@ export function sign(
 export interface VerifyOptions {
   readonly signers: readonly AllowedSigner[]
   readonly namespace: string
-  /** When the signature has to be valid: the signed time of the message, or now. */
-  readonly at: Date
+  /**
+   * When the signature has to be valid: now, or the message's own time. A function is called only
+   * for a message that a known key signed: what it reads is the signer's word by then.
+   */
+  readonly at: Date | (() => Date)
   /** Names what was signed in messages. */
   readonly what?: string
 }
@@ -166,7 +169,7 @@ export function seriesSecretOf(key: SigningKey): Uint8Array {
 
 function objectionTo(signer: AllowedSigner, options: VerifyOptions): string | undefined {
   const who = `${signer.fingerprint} (${signer.principal})`
-  const at = options.at.getTime()
+  const at = (typeof options.at === 'function' ? options.at() : options.at).getTime()
   if (!allowsNamespace(signer, options.namespace)) {
     return `${who} may not sign for ${options.namespace}`
   }

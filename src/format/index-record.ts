@@ -3,8 +3,9 @@
 
 import * as z from 'zod'
 import { concatBytes, decodeUtf8, encodeUtf8 } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, isFailure } from '../base/failure.ts'
 import {
+  checkVersion,
   countField,
   repositoryIdField,
   runField,
@@ -15,6 +16,7 @@ import {
 
 const types = { begin: 1, skeleton: 2, segment: 3, end: 4 } as const
 const headBytes = 5
+/** Of a body; docs/format.md §6. */
 const longestBody = 64 * 1024 * 1024
 
 const beginSchema = z.strictObject({
@@ -135,7 +137,7 @@ export class IndexDecoder {
     try {
       switch (type) {
         case types.begin:
-          return { kind: 'begin', begin: beginSchema.parse(JSON.parse(decodeUtf8(body))) }
+          return { kind: 'begin', begin: this.#begin(JSON.parse(decodeUtf8(body))) }
         case types.skeleton:
           return { kind: 'skeleton', bytes: body }
         case types.segment:
@@ -144,9 +146,16 @@ export class IndexDecoder {
           return { kind: 'end', end: endSchema.parse(JSON.parse(decodeUtf8(body))) }
       }
     } catch (cause) {
+      if (isFailure(cause, 'refused')) throw cause
       throw this.#corrupt('a record is malformed', cause)
     }
     throw this.#corrupt(`it has a record of an unknown type ${type}`)
+  }
+
+  #begin(value: unknown): IndexBegin {
+    const { version } = z.looseObject({ version: z.number() }).parse(value)
+    checkVersion(version, 1, `the index of ${this.#label}`)
+    return beginSchema.parse(value)
   }
 
   #corrupt(why: string, cause?: unknown): Failure {

@@ -2,6 +2,7 @@
 // that a person with sed and sha256sum can work through a manifest without this program.
 
 import * as z from 'zod'
+import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import {
   asRepositoryId,
@@ -60,13 +61,7 @@ export function decodeDocument<T>(bytes: Uint8Array, kind: DocumentKind<T>, labe
     throw new Failure('corrupt', `cannot read ${kind.noun} ${label}: it is not a ${kind.format}`)
   }
   // Readers refuse a format version that they don't know, before they look at anything else.
-  if (head.data.version !== kind.version) {
-    throw new Failure(
-      'refused',
-      `cannot read ${kind.noun} ${label}: its format version is ${head.data.version}, this program knows ${kind.version}`,
-      { hint: 'use a newer btrvault' },
-    )
-  }
+  checkVersion(head.data.version, kind.version, `${kind.noun} ${label}`)
   const result = kind.schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
@@ -77,9 +72,19 @@ export function decodeDocument<T>(bytes: Uint8Array, kind: DocumentKind<T>, labe
   )
 }
 
+/** Failure 'refused' for a version that this program does not know. */
+export function checkVersion(version: number, known: number, what: string): void {
+  if (version === known) return
+  throw new Failure(
+    'refused',
+    `cannot read ${what}: its format version is ${version}, this program knows ${known}`,
+    { hint: 'use a newer btrvault' },
+  )
+}
+
 function parseJson(bytes: Uint8Array, noun: string, label: string): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(decodeUtf8(bytes))
   } catch (cause) {
     throw new Failure('corrupt', `cannot read ${noun} ${label}: it is not JSON in UTF-8`, { cause })
   }
@@ -92,7 +97,7 @@ export function encodeDocument(
   const lines = Object.entries(members).map(
     ([name, value]) => ` ${JSON.stringify(name)}: ${text(value)}`,
   )
-  return new TextEncoder().encode(`{\n${lines.join(',\n')}\n}\n`)
+  return encodeUtf8(`{\n${lines.join(',\n')}\n}\n`)
 }
 
 function text(value: unknown): string {

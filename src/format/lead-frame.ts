@@ -2,13 +2,21 @@
 // that a lost manifest can be rebuilt from bare objects (docs/format.md §5). `zstd -d` skips it.
 
 import * as z from 'zod'
-import { Failure } from '../base/failure.ts'
+import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts'
+import { Failure, isFailure } from '../base/failure.ts'
 import type { RepositoryId, RunId, SeriesId } from '../model/ids.ts'
-import { countField, repositoryIdField, runField, seriesField } from './json-document.ts'
+import {
+  checkVersion,
+  countField,
+  repositoryIdField,
+  runField,
+  seriesField,
+} from './json-document.ts'
 import type { ObjectRole } from './object-key.ts'
 
 /** RFC 8878 §3.1.2: 0x184D2A50 to 0x184D2A5F are skippable frames; the B is for btrvault. */
 const magic = 0x184d2a5b
+/** With its eight bytes before the JSON (docs/format.md §5). */
 const longestLead = 4096
 
 export interface Lead {
@@ -36,7 +44,7 @@ const schema = z.strictObject({
 export function encodeLead(lead: Lead): Uint8Array<ArrayBuffer> {
   const { role, repository, series, seq, run, n, offset } = lead
   const text = JSON.stringify({ btrvault: 1, role, repository, series, seq, run, n, offset })
-  const payload = new TextEncoder().encode(text)
+  const payload = encodeUtf8(text)
   const frame = new Uint8Array(8 + payload.length)
   const view = new DataView(frame.buffer)
   view.setUint32(0, magic, true)
@@ -49,10 +57,12 @@ export function encodeLead(lead: Lead): Uint8Array<ArrayBuffer> {
 export function decodeLead(plain: Uint8Array, label: string): { lead: Lead; bytes: number } {
   const bytes = leadBytes(plain, label)
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(plain.subarray(8, bytes))
-    const { btrvault: _, ...lead } = schema.parse(JSON.parse(text))
+    const value: unknown = JSON.parse(decodeUtf8(plain.subarray(8, bytes)))
+    checkVersion(z.looseObject({ btrvault: z.number() }).parse(value).btrvault, 1, label)
+    const { btrvault: _, ...lead } = schema.parse(value)
     return { lead, bytes }
   } catch (cause) {
+    if (isFailure(cause, 'refused')) throw cause
     throw new Failure('corrupt', `cannot read ${label}: its lead frame is malformed`, { cause })
   }
 }

@@ -15,6 +15,7 @@ import {
   timeField,
   uuidField,
 } from './json-document.ts'
+import { lastSeq } from './object-key.ts'
 
 /** The namespace of manifest signatures, so that one can never pass for anything else. */
 export const manifestNamespace = 'manifest@btrvault'
@@ -34,7 +35,7 @@ const kind: DocumentKind<Manifest> = {
       program: z.string().max(64),
       repository: repositoryIdField,
       series: seriesField,
-      seq: countField.min(1),
+      seq: countField.min(1).max(lastSeq),
       run: runField,
       createdAt: timeField,
       snapshot: z.strictObject({

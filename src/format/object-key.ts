@@ -33,8 +33,13 @@ export function objectEnding(parameters: Pick<BackupParameters, 'compress' | 'en
   return parameters.compress === 'zstd' ? '.zst' : '.raw'
 }
 
+/** All segments, or all indexes, of a series. */
+export function rolePrefix(role: ObjectRole, series: SeriesId): string {
+  return `${folders[role]}/${series}/`
+}
+
 export function runPrefix(role: ObjectRole, series: SeriesId, run: RunId): string {
-  return `${folders[role]}/${series}/${run}/`
+  return `${rolePrefix(role, series)}${run}/`
 }
 
 export function objectKey(place: ObjectPlace, ending: string): string {
@@ -45,7 +50,7 @@ export function objectKey(place: ObjectPlace, ending: string): string {
 /** Undefined when the key is not the name of a segment or an index. */
 export function parseObjectKey(key: string): ObjectPlace | undefined {
   const match =
-    /^(segments|indexes)\/([0-9a-f]+)\/([0-9a-f]+)\/(\d{8,})-([0-9a-f]+)(?:\.age|\.raw\.age|\.zst|\.raw)$/.exec(
+    /^(segments|indexes)\/([0-9a-f]+)\/([0-9a-f]+)\/(\d{8,15})-([0-9a-f]+)(\.age|\.raw\.age|\.zst|\.raw)$/.exec(
       key,
     )
   if (!match) return undefined
@@ -54,7 +59,9 @@ export function parseObjectKey(key: string): ObjectPlace | undefined {
   const sha256 = asSha256(match[5] as string)
   if (!series || !run || !sha256) return undefined
   const role = match[1] === 'segments' ? 'segment' : 'index'
-  return { role, series, run, n: Number(match[4]), sha256 }
+  const place = { role, series, run, n: Number(match[4]), sha256 } as const
+  // One object, one name: a number with zeros too many is not ours.
+  return objectKey(place, match[6] as string) === key ? place : undefined
 }
 
 export function manifestKey(series: SeriesId, seq: number): string {
