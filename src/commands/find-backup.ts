@@ -3,7 +3,7 @@
 
 import { Failure, isFailure } from '../base/failure.ts'
 import type { AllowedSigner } from '../catalog/allowed-signers.ts'
-import { type Catalog, loadCatalog } from '../catalog/catalog.ts'
+import { type Catalog, type CatalogProblem, loadCatalog } from '../catalog/catalog.ts'
 import { openRepository, type Repository } from '../catalog/repository.ts'
 import { seriesIdOf } from '../catalog/series-id.ts'
 import { seriesSecretOf } from '../catalog/signing.ts'
@@ -199,9 +199,7 @@ export async function findBackup(
       const opened = await lookup.open(name)
       const series = await lookup.seriesOf(opened, wanted.source)
       const backups = (series && opened.catalog.series.get(series)) ?? []
-      for (const { text } of opened.catalog.problems.filter(one => one.series === series)) {
-        context.emit({ kind: 'warning', text: `remote ${name}: ${text}` })
-      }
+      tellProblems(context, opened, series)
       return { ...opened, backups, backup: choose(wanted, backups, name) }
     } catch (error) {
       if (isFailure(error, 'interrupted')) throw error
@@ -218,6 +216,23 @@ export async function findBackup(
   }
   throw failures[0]
 }
+
+/** Of a source that was not found, any series could be the one: why each is not believed is told. */
+function tellProblems(
+  { emit }: Context,
+  { remote, catalog }: OpenedRepository,
+  series: SeriesId | undefined,
+): void {
+  const isWanted = (one: CatalogProblem) => series === undefined || one.series === series
+  const problems = catalog.problems.filter(isWanted)
+  for (const { text } of problems.slice(0, problemsTold)) {
+    emit({ kind: 'warning', text: `remote ${remote}: ${text}` })
+  }
+  const more = problems.length - problemsTold
+  if (more > 0) emit({ kind: 'warning', text: `remote ${remote}: and ${more} more like these` })
+}
+
+const problemsTold = 20
 
 function choose({ source, at, id }: Wanted, backups: readonly Backup[], remote: string): Backup {
   if (backups.length === 0) {
