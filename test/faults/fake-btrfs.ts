@@ -88,6 +88,12 @@ export class FakeBtrfs implements Btrfs {
     return this.#kept(path).uuid
   }
 
+  /** What a child's stream must name as its parent. */
+  identityOf(path: string): StreamIdentity {
+    const { uuid, creationGeneration } = this.#kept(path)
+    return { uuid, ctransid: creationGeneration }
+  }
+
   contentsOf(path: string): number {
     return this.#kept(path).contents
   }
@@ -183,6 +189,10 @@ export class FakeBtrfs implements Btrfs {
 
   async sync(): Promise<void> {}
 
+  async newDataBytes(): Promise<number> {
+    return 0
+  }
+
   async makeStaging(path: string): Promise<void> {
     mkdirSync(path, { mode: 0o700 })
   }
@@ -204,8 +214,7 @@ export class FakeBtrfs implements Btrfs {
   startSend(call: SendCall): RunningSend {
     // The caller closes its own copy of the pipe's end as soon as we have ours.
     const fd = openSync(`/proc/self/fd/${call.output}`, 'w')
-    const base = call.parent === undefined ? undefined : this.#kept(call.parent)
-    const parent = base && { uuid: base.uuid, ctransid: base.creationGeneration }
+    const parent = call.parent === undefined ? undefined : this.identityOf(call.parent)
     const done = writeAll(fd, this.streamOf(call.snapshot, parent)).catch((cause: unknown) => {
       throw new Failure('send-failed', `cannot send snapshot ${call.snapshot}: nobody reads`, {
         cause,

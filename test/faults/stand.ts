@@ -8,8 +8,10 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +33,22 @@ import { FakeBtrfs, type Received } from './fake-btrfs.ts'
 /** A folder in memory where there is one: these tests sync hundreds of small files. */
 export function makeFolder(): string {
   const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
-  return mkdtempSync(join(base, 'btrvault-faults-'))
+  sweep(base)
+  return mkdtempSync(join(base, prefix))
+}
+
+const prefix = 'btrvault-faults-'
+const staleMs = 3_600_000
+
+/** What killed runs left is removed an hour later. */
+function sweep(base: string): void {
+  for (const name of readdirSync(base)) {
+    const path = join(base, name)
+    if (!name.startsWith(prefix)) continue
+    const made = statSync(path, { throwIfNoEntry: false })
+    if (made === undefined || Date.now() - made.mtimeMs < staleMs) continue
+    rmSync(path, { recursive: true, force: true })
+  }
 }
 
 const oneMiB = 1024 * 1024
@@ -66,10 +83,11 @@ export class Stand {
     return stand
   }
 
-  /** The same state again, to be broken on its own. */
-  fork(): Stand {
+  /** The same state again, to be broken on its own; `forgetful`: as another machine sees it. */
+  fork({ forgetful = false } = {}): Stand {
     const root = makeFolder()
     cpSync(this.root, root, { recursive: true })
+    if (forgetful) rmSync(join(root, 'state'), { recursive: true })
     chmodSync(join(root, 'sign'), 0o600)
     return new Stand(root, this.store?.clone())
   }
@@ -150,6 +168,12 @@ export class Stand {
       program: 'btrvault test',
       ...overrides,
     }
+  }
+
+  /** The store in memory itself. */
+  get openedStore(): MemoryStore {
+    if (this.store === undefined) throw new Error('this stand has a directory')
+    return this.store
   }
 
   /** The store, opened anew each time, inside what `wrap` makes of it; never retried. */
