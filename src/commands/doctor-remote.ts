@@ -141,8 +141,11 @@ async function targetFinding(path: string): Promise<Finding> {
 async function placeFinding(config: Config, path: string): Promise<Finding> {
   const { dev } = await stat(path)
   for (const source of config.sources) {
-    const same = await stat(source.path).catch(() => undefined)
-    if (same?.dev !== dev && !(await sharesDevice(source.path, path))) continue
+    const facts = await stat(source.path).catch(() => undefined)
+    // A source that is not there has a bad check of its own.
+    if (facts === undefined) continue
+    // Each subvolume has a device number of its own: the mounts tell.
+    if (facts.dev !== dev && !(await sharesDevice(source.path, path))) continue
     return warn(
       `it is on the same filesystem as source ${source.name}: what takes one takes both`,
       'add a remote elsewhere',
