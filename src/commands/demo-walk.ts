@@ -79,7 +79,7 @@ export async function compareLists(
   if (outcome.kind !== 'exited' || outcome.status > 1) {
     throw new Failure('failed', `cannot compare ${args.join(' and ')}: ${describeOutcome(outcome)}`)
   }
-  const lines = stdout.toString('latin1').trimEnd().split('\n')
+  const lines = stdout.toString('latin1').replace(/\n$/, '').split('\n')
   const told = lines.filter(line => /^[<>]/.test(line))
   const isRoot = (line: string) => /^[<>] \td\t/.test(line)
   return {
