@@ -136,9 +136,9 @@ async function loadSigned(
     return { kind: 'signature-missing', series, seq, text }
   }
   try {
-    const cached = await options.cache?.load(series, seq)
-    const kept = options.reread ? undefined : cached
-    const signed = kept ?? (await fetchSigned(repository, place, options.signal))
+    const cached = await loadCached(repository, place, options)
+    if (cached !== undefined && !options.reread) return { backup: cached.backup }
+    const signed = await fetchSigned(repository, place, options.signal)
     const backup = openManifest(repository, signed, options.signers)
     if (cached !== undefined && !equalBytes(cached.manifest, signed.manifest)) {
       const text = `manifest ${seq} was replaced: it is not the one that was there before`
@@ -155,6 +155,22 @@ async function loadSigned(
     if (options.reread && isFailure(error) && error.code !== 'interrupted') {
       return { kind: 'unreachable', series, seq, text: error.message }
     }
+    throw error
+  }
+}
+
+/** L8: a cache that was damaged, or is not believed any more, is as good as none. */
+async function loadCached(
+  repository: Repository,
+  { series, seq }: Presence,
+  { cache, signers }: CatalogOptions,
+): Promise<(SignedManifest & { readonly backup: Backup }) | undefined> {
+  const signed = await cache?.load(series, seq)
+  if (signed === undefined) return undefined
+  try {
+    return { ...signed, backup: openManifest(repository, signed, signers) }
+  } catch (error) {
+    if (isFailure(error)) return undefined
     throw error
   }
 }
@@ -219,6 +235,7 @@ class CatalogDraft {
     const { series, seq, parent, previous } = backup.manifest
     const backups = this.#series.get(series) ?? []
     this.#series.set(series, backups)
+    // L3: what it is a difference from is there, and is the very manifest that it was made with.
     if (parent !== null && findParent(parent, backups) === undefined) {
       const text = `backup ${seq} needs backup ${parent.seq}, which is not there`
       this.problem({ kind: 'parent-missing', series, seq, text })

@@ -131,6 +131,9 @@ class IndexDraft {
         break
       case 'segment':
         checkSegment(record.segment, this.#backup)
+        if (this.#segments.has(record.segment.n)) {
+          throw misfit(this.#backup, `it names segment ${record.segment.n} twice`)
+        }
         this.#segments.set(record.segment.n, record.segment)
         break
       case 'end':
