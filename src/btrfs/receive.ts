@@ -79,6 +79,11 @@ const complaints = [
     hint: 'mount the top level (-o subvolid=5) and restore through it, or delete that snapshot',
   },
   {
+    says: /changed your default subvolume/,
+    why: 'the target is a folder of a filesystem that is mounted by itself (a bind mount, a container)',
+    hint: 'restore through a mount of the whole filesystem, or of a subvolume of it',
+  },
+  {
     says: /crc32 mismatch|invalid tlv|unexpected EOF|short read/i,
     why: 'the send stream is damaged or incomplete',
     hint: 'run "btrvault verify"',

@@ -264,6 +264,21 @@ test('startReceive() tells that the parent is missing, or out of reach', async (
   }
 })
 
+test('startReceive() tells that the target is a bind mount, through which no parent is found', async () => {
+  const bare = await makeBtrfsWorld()
+  try {
+    bare.sh('mkdir folder "$1"; mount --bind folder "$1"', bare.outside('at'))
+    await receive(bare.outside('at'), fulls)
+    await assert.rejects(receive(bare.outside('at'), difference), {
+      code: 'receive-failed',
+      message: /mounted by itself/,
+      hint: /whole filesystem/,
+    })
+  } finally {
+    await bare.destroy()
+  }
+})
+
 test('startReceive() tells that the target is full', async () => {
   await using small = await makeBtrfsWorld({ sizeMiB: 120 })
   const huge = await sent({ snapshot: world.path('snaps/huge') })
