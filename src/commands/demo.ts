@@ -6,6 +6,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import { runProgram, startProgram } from '../base/process.ts'
+import { formatBytes } from '../base/units.ts'
 import { decodeManifest } from '../format/manifest.ts'
 import { parseManifestKey } from '../format/object-key.ts'
 import { storedBytes } from '../model/backup.ts'
@@ -126,7 +127,10 @@ async function prepare(stage: Stage): Promise<void> {
   await stage.run('keygen', '--classic', '--out', 'identity.txt')
   const recipient = await readRecipient(world.path('identity.txt'))
   await writeFile(world.path('config.yaml'), configText(world.folder, recipient))
-  stage.tell({ kind: 'fact', text: 'wrote config.yaml: source home, remote disk, that recipient' })
+  stage.tell({
+    kind: 'fact',
+    text: 'And config.yaml was written: source home, remote disk, and that recipient.',
+  })
   await stage.run('init', '--identity', 'identity.txt')
 }
 
@@ -227,8 +231,9 @@ class Stage {
 
   async countTree(): Promise<TreeFacts> {
     const facts = await countTree(this.world.path('source/home'), this.signal)
-    const { fileCount, folderCount } = facts
-    const text = `${fileCount.toLocaleString('en-US')} files in ${folderCount} folders`
+    const { fileCount, folderCount, apparentBytes } = facts
+    const size = formatBytes(apparentBytes)
+    const text = `${fileCount.toLocaleString('en-US')} files in ${folderCount} folders, ${size} as ls counts them`
     this.tell({ kind: 'fact', text })
     return facts
   }

@@ -3,6 +3,7 @@
 
 import { stat } from 'node:fs/promises'
 import { equalBytes } from '../base/bytes.ts'
+import { Failure } from '../base/failure.ts'
 import { mountOf } from '../btrfs/mounts.ts'
 import {
   loadRemoteMemory,
@@ -16,7 +17,7 @@ import type { Config, RemoteConfig } from '../config/config.ts'
 import { restoreGuideKey } from '../format/object-key.ts'
 import { restoreGuide } from '../format/restore-guide.ts'
 import type { ProbeCheck, ProbeReport } from '../model/probe.ts'
-import { readDirectoryTarget } from '../store/directory/target.ts'
+import { type DirectoryTarget, readDirectoryTarget } from '../store/directory/target.ts'
 import { probeStore } from '../store/probe.ts'
 import type { Store } from '../store/store.ts'
 import { type Context, nowOf } from './context.ts'
@@ -33,7 +34,10 @@ export async function checkRemote(
   const area = new Area(`remote ${remote.name}`)
   const { address } = remote
   if (address.kind === 'directory') {
-    await area.check('target', () => targetFinding(address.path))
+    const target = await area.obtain('target', () => targetOf(address.path))
+    // Whatever else could be said follows from that.
+    if (target === undefined) return area.checks
+    area.add('target', ok(`${address.path}, target ${target.id}`))
     await area.check('place', () => placeFinding(config, address.path))
   } else if (address.endpoint?.startsWith('http://')) {
     area.add('connection', plainHttpFinding(address.endpoint))
@@ -128,13 +132,12 @@ async function rememberProbe(
   return ok('what was found is remembered')
 }
 
-async function targetFinding(path: string): Promise<Finding> {
+async function targetOf(path: string): Promise<DirectoryTarget> {
   const target = await readDirectoryTarget(path)
-  if (target !== undefined) return ok(`${path}, target ${target.id}`)
-  return bad(
-    `${path} is no target: it has no identity file`,
-    'mount the disk that belongs there; or run btrvault init when it is new',
-  )
+  if (target !== undefined) return target
+  throw new Failure('repository-missing', `${path} is no target: it has no identity file`, {
+    hint: 'mount the disk that belongs there; or run btrvault init when it is new',
+  })
 }
 
 /** A backup beside its source is gone together with it. */

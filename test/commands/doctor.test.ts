@@ -222,11 +222,7 @@ test('doctor finds what is wrong with keys and remotes', async () => {
   renameSync(join(repository, 'repository.json'), join(repository, 'away'))
   assert.deepEqual(wrong(await examine(scene)), ['remote there: repository'])
   renameSync(repository, `${repository}.unmounted`)
-  assert.deepEqual(wrong(await examine(scene)), [
-    'remote there: target',
-    'remote there: place',
-    'remote there: store',
-  ])
+  assert.deepEqual(wrong(await examine(scene)), ['remote there: target'])
 
   const [there] = config.remotes
   assert.ok(there)

@@ -93,7 +93,7 @@ export class Teller {
         return ['', `${paint('quiet', '$')} ${paint(news.ours ? 'accent' : 'plain', line)}`]
       }
       case 'fact':
-        return [escapeControls(news.text)]
+        return ['', escapeControls(news.text)]
       case 'judged':
         return judgedLines(news, paint)
     }

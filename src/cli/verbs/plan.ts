@@ -1,5 +1,6 @@
 // btrvault plan: what a backup would do now, and why.
 
+import { basename } from 'node:path'
 import { formatBytes } from '../../base/units.ts'
 import type { PlannedStep, PlanReport, SendEstimate, SourcePlan } from '../../commands/plan.ts'
 import type { Paint } from '../colour.ts'
@@ -68,7 +69,7 @@ function stepText(step: PlannedStep, paint: Paint): string {
     case 'snapshot':
       return `take snapshot ${escapeControls(step.name)}`
     case 'release':
-      return `delete snapshot ${escapeControls(step.path)}`
+      return `delete snapshot ${escapeControls(basename(step.path))}`
     case 'send': {
       const [parent] = step.parents
       const from = parent === undefined ? '' : ` from backup ${parent.seq}`

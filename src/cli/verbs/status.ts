@@ -1,6 +1,6 @@
 // btrvault status: what is safe, since when, and what is not.
 
-import { formatBytes, formatDuration, plural } from '../../base/units.ts'
+import { formatBytes, plural } from '../../base/units.ts'
 import type { PlaceStatus, Safety, SourceStatus, StatusReport } from '../../commands/status.ts'
 import { parseDuration } from '../../config/values.ts'
 import type { Paint, Tone } from '../colour.ts'
@@ -181,7 +181,7 @@ function placeNotes(place: PlaceStatus, source: string, paint: Paint): string[] 
   return notes
 }
 
-function quietNotes(status: SourceStatus, { now, timezone }: StatusReport, paint: Paint): string[] {
+function quietNotes(status: SourceStatus, { timezone }: StatusReport, paint: Paint): string[] {
   const { source, running, held, places } = status
   const notes: string[] = []
   if (running !== null) {
@@ -199,8 +199,7 @@ function quietNotes(status: SourceStatus, { now, timezone }: StatusReport, paint
   }
   const [oldest] = held ?? []
   if (held !== null && oldest !== undefined) {
-    const age = formatDuration(Math.max(0, now.getTime() - oldest.createdAt.getTime()))
-    const since = held.length === 1 ? `${age} old` : `the oldest ${age} old`
+    const since = `${held.length === 1 ? 'of' : 'the oldest of'} ${localTime(oldest.createdAt, timezone)}`
     const message = `${plural(held.length, 'snapshot')} held here for the next backup, ${since}`
     notes.push(...note('quiet', paint, { about: source, message }))
   }
