@@ -47,9 +47,12 @@ export async function openRepository(
   return { id: document.id, store }
 }
 
+const longestDocumentBytes = 64 * 1024
+
 async function readRepository(store: Store, options: CallOptions): Promise<RepositoryDocument> {
   try {
-    const bytes = await store.get(repositoryKey, { signal: options.signal })
+    const { signal } = options
+    const bytes = await store.get(repositoryKey, { signal, maxBytes: longestDocumentBytes })
     return decodeRepository(bytes, `${store.address}/${repositoryKey}`)
   } catch (cause) {
     if (!isFailure(cause, 'object-missing')) throw cause
@@ -67,7 +70,11 @@ export async function keepGuideCurrent(
   options: CallOptions = {},
 ): Promise<boolean> {
   const wanted = new TextEncoder().encode(text)
-  const present = await getIfPresent(store, restoreGuideKey, options)
+  const present = await getIfPresent(store, restoreGuideKey, options).catch((error: unknown) => {
+    // S3 tells who may list only a part of the bucket nothing of what is absent: it says "denied".
+    if (isFailure(error, 'store-refused')) return undefined
+    throw error
+  })
   if (present !== undefined && equalBytes(present, wanted)) return false
   await store.put(restoreGuideKey, hashed(wanted), { ...options, replace: true })
   return true
