@@ -1,0 +1,138 @@
+// The story of a list: what backups there are, as their manifests tell it. Nothing but manifests is
+// read; only what a trusted key signed is shown as a backup.
+
+import { isFailure, throwIfAborted } from '../base/failure.ts'
+import { type CatalogProblem, chainOf } from '../catalog/catalog.ts'
+import { type Backup, type BackupKind, storedBytes } from '../model/backup.ts'
+import type { SeriesId } from '../model/ids.ts'
+import { kindOf } from '../plan/parents.ts'
+import { type ChosenSeries, chooseSeries, refuseUnknown, remotesToLookAt } from './choose-series.ts'
+import type { Context } from './context.ts'
+import { type LookIn, Lookup } from './find-backup.ts'
+import { combinedStatus, type FailureReport, reportFailure } from './report.ts'
+
+export interface ListOptions extends Omit<LookIn, 'remote' | 'reread'> {
+  /** Names of sources, or beginnings of series ids; empty: all. */
+  readonly sources: readonly string[]
+  /** Names of remotes; empty: all. */
+  readonly remotes: readonly string[]
+}
+
+export interface ListReport {
+  /** IANA name: of the configuration, or UTC without one. For showing times. */
+  readonly timezone: string
+  readonly remotes: readonly RemoteListing[]
+  readonly exitStatus: number
+}
+
+export interface RemoteListing {
+  /** Its name, or the address that was given. */
+  readonly remote: string
+  /** Series with a known source first, by name. */
+  readonly series: readonly SeriesListing[]
+  /** Sources that the configuration sends here and of which nothing is here. */
+  readonly absent: readonly string[]
+  /** Series that are signed by keys nobody here trusts, and are not of our sources. */
+  readonly foreignCount: number
+  readonly backupCount: number
+  /** Of all backups that are listed. */
+  readonly storedBytes: number
+  /** Why nothing could be listed; null when it could. */
+  readonly failure: FailureReport | null
+}
+
+export interface SeriesListing {
+  readonly series: SeriesId
+  /** Null when neither the configuration nor an identity tells it. */
+  readonly source: string | null
+  /** Oldest first. */
+  readonly backups: readonly ListedBackup[]
+  /** What is no backup, though it looks like one, or is wrong about one. */
+  readonly problems: readonly Omit<CatalogProblem, 'series'>[]
+  readonly storedBytes: number
+}
+
+export interface ListedBackup {
+  /** What restore takes as --backup; unique within the series. */
+  readonly id: number
+  readonly snapshotTime: Date
+  /** When it was committed. */
+  readonly createdAt: Date
+  readonly kind: BackupKind
+  /** Id of the backup that it is a difference from; null for a full one. */
+  readonly parent: number | null
+  /** Bytes of its send stream. */
+  readonly readBytes: number
+  /** Bytes of its objects. */
+  readonly storedBytes: number
+  /** Backups that must be read to restore it, itself included. */
+  readonly chainLength: number
+  /** Bytes of their objects. */
+  readonly chainStoredBytes: number
+  /** Fingerprint of the key that signed it. */
+  readonly signer: string
+}
+
+export async function list(context: Context, options: ListOptions): Promise<ListReport> {
+  await using lookup = await Lookup.open(context, options)
+  const remotes: RemoteListing[] = []
+  for (const remote of remotesToLookAt(lookup, options)) {
+    throwIfAborted(context.signal)
+    remotes.push(await listRemote(lookup, remote, options))
+  }
+  const failures = remotes.flatMap(({ failure }) => failure ?? [])
+  if (failures.length === 0) refuseUnknown('list', options.sources, remotes)
+  return {
+    timezone: options.config?.timezone ?? 'UTC',
+    remotes,
+    exitStatus: combinedStatus(failures, remotes.length - failures.length),
+  }
+}
+
+async function listRemote(
+  lookup: Lookup,
+  remote: string,
+  options: ListOptions,
+): Promise<RemoteListing> {
+  try {
+    const opened = await lookup.open(remote)
+    const { chosen, absent, foreignCount } = await chooseSeries(lookup, opened, options)
+    const series = chosen.map(listSeries)
+    const backupCount = series.reduce((sum, { backups }) => sum + backups.length, 0)
+    const stored = series.reduce((sum, one) => sum + one.storedBytes, 0)
+    const sums = { backupCount, storedBytes: stored }
+    return { remote, series, absent, foreignCount, ...sums, failure: null }
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error
+    const sums = { backupCount: 0, storedBytes: 0 }
+    const failure = reportFailure(error)
+    return { remote, series: [], absent: [], foreignCount: 0, ...sums, failure }
+  }
+}
+
+function listSeries({ series, source, backups, problems }: ChosenSeries): SeriesListing {
+  return {
+    series,
+    source,
+    backups: backups.map(backup => listBackup(backup, backups)),
+    problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
+    storedBytes: backups.reduce((sum, { manifest }) => sum + storedBytes(manifest), 0),
+  }
+}
+
+function listBackup(backup: Backup, backups: readonly Backup[]): ListedBackup {
+  const { manifest, signer } = backup
+  const chain = chainOf(backup, backups)
+  return {
+    id: manifest.seq,
+    snapshotTime: manifest.snapshot.createdAt,
+    createdAt: manifest.createdAt,
+    kind: kindOf(chain.at(-2)),
+    parent: manifest.parent?.seq ?? null,
+    readBytes: manifest.stream.bytes,
+    storedBytes: storedBytes(manifest),
+    chainLength: chain.length,
+    chainStoredBytes: chain.reduce((sum, one) => sum + storedBytes(one.manifest), 0),
+    signer,
+  }
+}

@@ -1,0 +1,132 @@
+// The levels of verify that need no key: every object is listed with its size, every object was
+// read and has its hash. One that is damaged stops nothing.
+
+import { releaseBytes } from '../base/bytes.ts'
+import { forEachLimited } from '../base/concurrency.ts'
+import { Failure, isFailure } from '../base/failure.ts'
+import type { Repository } from '../catalog/repository.ts'
+import { type ObjectRole, rolePrefix } from '../format/object-key.ts'
+import type { SeriesId } from '../model/ids.ts'
+import { checkHash } from '../pack/unpacker.ts'
+import type { WorkerPool } from '../pack/worker-pool.ts'
+import { fetchesAtOnce } from './read-stream.ts'
+import type { BackupLedger, NamedObject, SeriesLedger } from './verify-ledger.ts'
+
+/** Objects of the series that no manifest names: a run that goes on, or what one left behind. */
+export interface UnnamedObjects {
+  readonly count: number
+  readonly bytes: number
+}
+
+/** One list for each kind of object; enters what is missing or has another size. */
+export async function verifyPresent(
+  { store }: Repository,
+  { series, ledger }: { readonly series: SeriesId; readonly ledger: SeriesLedger },
+  signal: AbortSignal,
+): Promise<UnnamedObjects> {
+  const unnamed = { count: 0, bytes: 0 }
+  for (const role of ['segment', 'index'] as const) {
+    const expected = placesOf(ledger, role)
+    try {
+      for await (const { key, bytes } of store.list(rolePrefix(role, series), { signal })) {
+        const place = expected.get(key)
+        if (place === undefined) {
+          unnamed.count += 1
+          unnamed.bytes += bytes
+        } else {
+          expected.delete(key)
+          enterSize(place, bytes)
+        }
+      }
+      // L9: only a list that ended normally tells that something is not there.
+      for (const place of expected.values()) enterMissing(place)
+    } catch (error) {
+      const failure = failureOf(error)
+      for (const { one, n } of expected.values()) one.enterObject(n, 'present', failure)
+    }
+  }
+  return unnamed
+}
+
+/** One object of one backup. */
+export interface Place {
+  readonly one: BackupLedger
+  readonly n: number
+  readonly object: NamedObject
+}
+
+export interface ReadObjectsOptions {
+  readonly pool: WorkerPool
+  readonly signal: AbortSignal
+  readonly onFetched: (bytes: number) => void
+  /** Told of every answer of the store: undefined for one that came. */
+  readonly onAnswer: (failure: Failure | undefined) => void
+}
+
+/** Reads whole objects, several at a time, and holds them against their hashes. */
+export async function verifyBytes(
+  repository: Repository,
+  places: readonly Place[],
+  options: ReadObjectsOptions,
+): Promise<void> {
+  const atOnce = fetchesAtOnce(places.map(({ object }) => object))
+  const read = async (place: Place) => {
+    const bytes = await fetchChecked(repository, place, options)
+    if (bytes instanceof Uint8Array) releaseBytes(bytes)
+  }
+  await forEachLimited(places, atOnce, read)
+}
+
+/** The object, if it is what its manifest says; else a finding is entered. */
+export async function fetchChecked(
+  { store }: Repository,
+  { one, n, object }: Place,
+  { pool, signal, onFetched, onAnswer }: ReadObjectsOptions,
+): Promise<Uint8Array<ArrayBuffer> | Failure> {
+  const { key } = object
+  if (one.hasFailed(n)) return new Failure('object-missing', `cannot read ${key}: it is known bad`)
+  try {
+    const bytes = await store.get(key, { signal, maxBytes: object.bytes })
+    onAnswer(undefined)
+    onFetched(bytes.length)
+    const checked = await checkHash(bytes, object, { pool, label: key })
+    one.proveObject(n, 'bytes')
+    return checked
+  } catch (error) {
+    const failure = failureOf(error)
+    onAnswer(failure)
+    one.enterObject(n, 'bytes', failure)
+    return failure
+  }
+}
+
+export function* placesIn(one: BackupLedger, role?: ObjectRole): Generator<Place> {
+  for (const [n, object] of one.objects.entries()) {
+    if (role === undefined || object.role === role) yield { one, n, object }
+  }
+}
+
+/** What a person may meet; an interruption and a bug end everything. */
+export function failureOf(error: unknown): Failure {
+  if (!isFailure(error) || error.code === 'interrupted') throw error
+  return error
+}
+
+function placesOf(ledger: SeriesLedger, role: ObjectRole): Map<string, Place> {
+  const places = new Map<string, Place>()
+  for (const one of ledger.backups) {
+    for (const place of placesIn(one, role)) places.set(place.object.key, place)
+  }
+  return places
+}
+
+function enterSize({ one, n, object }: Place, bytes: number): void {
+  if (bytes === object.bytes) return one.proveObject(n, 'present')
+  const why = `it has ${bytes} bytes, its manifest says ${object.bytes}`
+  one.enterObject(n, 'present', new Failure('corrupt', `cannot use ${object.key}: ${why}`))
+}
+
+function enterMissing({ one, n, object }: Place): void {
+  const failure = new Failure('object-missing', `cannot use ${object.key}: it is not in the store`)
+  one.enterObject(n, 'present', failure)
+}
