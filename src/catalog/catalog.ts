@@ -175,14 +175,18 @@ async function loadCached(
   }
 }
 
+/** A manifest has about 110 bytes a segment; more than this a hostile store made up. */
+const longestManifestBytes = 256 * 1024 * 1024
+const longestSignatureBytes = 64 * 1024
+
 async function fetchSigned(
   { store }: Repository,
   { series, seq }: Presence,
   signal?: AbortSignal,
 ): Promise<SignedManifest> {
   const [manifest, signature] = await Promise.all([
-    store.get(manifestKey(series, seq), { signal }),
-    store.get(signatureKey(series, seq), { signal }),
+    store.get(manifestKey(series, seq), { signal, maxBytes: longestManifestBytes }),
+    store.get(signatureKey(series, seq), { signal, maxBytes: longestSignatureBytes }),
   ])
   return { series, seq, manifest, signature: Buffer.from(signature).toString('latin1') }
 }

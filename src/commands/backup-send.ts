@@ -10,6 +10,7 @@ import { journalPath } from '../catalog/local-state.ts'
 import { seriesIdOf } from '../catalog/series-id.ts'
 import { type SigningKey, seriesSecretOf } from '../catalog/signing.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
+import { nextSeq } from '../format/object-key.ts'
 import type { Backup } from '../model/backup.ts'
 import type { SeriesId } from '../model/ids.ts'
 import type { Subvolume } from '../model/subvolume.ts'
@@ -135,7 +136,7 @@ function runTask(
     source: source.name,
     sourcePath: source.path,
     series: seriesOf(session, source, remote),
-    seq: highestSeq + 1,
+    seq: nextSeq([highestSeq]),
     previous: backups.at(-1)?.manifestSha256 ?? null,
     snapshot,
     parent,
