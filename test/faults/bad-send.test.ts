@@ -26,7 +26,7 @@ interface Send {
   readonly status?: number
   readonly stderr?: string
   /** A shell command instead of an exit. */
-  readonly then?: string
+  readonly last?: string
   readonly says: RegExp
 }
 
@@ -83,11 +83,11 @@ const sends: readonly Send[] = [
     stderr: 'ERROR: send ioctl failed with -5: Input/output error',
     says: /input\/output error|disk or a checksum/i,
   },
-  { name: 'all, and is killed', writes: whole, then: 'kill -9 $$', says: /SIGKILL/ },
+  { name: 'all, and is killed', writes: whole, last: 'kill -9 $$', says: /SIGKILL/ },
   {
     name: 'half, and is killed',
     writes: stream => half(stream),
-    then: 'kill -9 $$',
+    last: 'kill -9 $$',
     says: /SIGKILL/,
   },
   { name: 'a CRC that is wrong', writes: stream => flip(stream, 200), says: /CRC|checksum/i },
@@ -130,7 +130,7 @@ describe('L1: a backup from a btrfs send that writes', { concurrency: 1 }, () =>
       assert.equal(report.sources[0]?.sends[0]?.makes, 'full')
       const lying = await lookInto(stand.openedStore)
       assert.ok([...lying.manifests.values()].every(({ parent }) => parent === null))
-      assert.match(JSON.stringify(stand.events), /parent.*sending in full instead of parent 1/)
+      assert.match(JSON.stringify(stand.events), /sending in full instead of parent 1/)
       stand.remove()
     })
   }
@@ -169,7 +169,7 @@ describe('L1: a backup from a btrfs send that writes', { concurrency: 1 }, () =>
     const stand = base.fork()
     const before = await lookInto(stand.openedStore)
     const user = new AbortController()
-    const hang = { name: 'hang', writes: half, then: 'exec sleep 600', says: /./ }
+    const hang = { name: 'hang', writes: half, last: 'exec sleep 600', says: /./ }
     const running = stand.backup({ btrfs: sending(stand, hang), signal: user.signal })
     await delay(700)
     const begun = Date.now()
@@ -237,7 +237,7 @@ function sending(stand: Stand, send: Send): Btrfs {
     const base = call.parent === undefined ? undefined : btrfs.identityOf(call.parent)
     writeFileSync(join(bin, 'stream'), send.writes(btrfs.streamOf(call.snapshot, base)))
     writeFileSync(join(bin, 'stderr'), send.stderr ?? '')
-    const ending = send.then ?? `exit ${send.status ?? 0}`
+    const ending = send.last ?? `exit ${send.status ?? 0}`
     const script = `#!/bin/sh\ncat ${bin}/stream\ncat ${bin}/stderr >&2\n${ending}\n`
     writeFileSync(join(bin, 'btrfs'), script)
     chmodSync(join(bin, 'btrfs'), 0o755)
