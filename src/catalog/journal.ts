@@ -1,8 +1,9 @@
 // What an unfinished run has stored already, so that the next one need not send it again. Lines
-// of JSON, each on the disk before the run goes on. May be deleted at any time (L8): the next run
-// then begins anew. It holds file keys, so it is readable by its owner alone.
+// of a CRC-32 and JSON, each on the disk before the run goes on. May be deleted at any time (L8):
+// the next run then begins anew. It holds file keys, so it is readable by its owner alone.
 
 import { rm } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
 import * as z from 'zod'
 import { LineFile, readTextIfPresent, writeFailure } from '../base/atomic-file.ts'
 import {
@@ -13,6 +14,8 @@ import {
   sha256Field,
   uuidField,
 } from '../format/json-document.ts'
+
+const checksumDigits = 8
 
 const runRecord = z.strictObject({
   kind: z.literal('run'),
@@ -84,11 +87,19 @@ export async function loadJournal(path: string): Promise<UnfinishedRun | undefin
 }
 
 function parseLine(line: string): z.infer<typeof record> | undefined {
+  const checksum = line.slice(0, checksumDigits)
+  const text = line.slice(checksumDigits + 1)
+  if (checksumOf(text) !== checksum) return undefined
   try {
-    return record.parse(JSON.parse(line))
+    return record.parse(JSON.parse(text))
   } catch {
     return undefined
   }
+}
+
+/** A file key with one bit wrong would be committed as it is: the stream is not read a second time. */
+function checksumOf(text: string): string {
+  return crc32(text).toString(16).padStart(checksumDigits, '0')
 }
 
 export class Journal {
@@ -132,7 +143,8 @@ export class Journal {
   }
 
   async #append(entry: z.infer<typeof record>): Promise<void> {
-    await this.#file.append(JSON.stringify(entry))
+    const text = JSON.stringify(entry)
+    await this.#file.append(`${checksumOf(text)} ${text}`)
   }
 }
 
