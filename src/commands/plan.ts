@@ -129,7 +129,7 @@ async function estimate(
   const parent = snapshots.find(({ uuid }) => uuid === first?.snapshot)
   if (sent === undefined || (first !== undefined && parent === undefined)) return null
   const since = parent === undefined ? 0 : parent.creationGeneration + 1
-  const dataBytes = await context.btrfs.newDataBytes(sent.path, since, { signal: context.signal })
+  const dataBytes = await context.btrfs.writtenSince(sent.path, since, { signal: context.signal })
   const unfinished = isNew
     ? undefined
     : await loadJournal(journalPath(config.state, source.name, step.remote))

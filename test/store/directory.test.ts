@@ -90,6 +90,15 @@ describe('openDirectoryStore()', () => {
     }
   })
 
+  it('leaves no trace when it is only read', async () => {
+    const path = freshFolder()
+    await initDirectoryTarget(path)
+    const store = await openDirectoryStore({ path, readOnly: true })
+    await assert.rejects(store.get('absent'), code('object-missing'))
+    await store.close()
+    assert.deepEqual(readdirSync(path), [targetFileName])
+  })
+
   it('collects temporary files of dead runs, and leaves those of live ones', async () => {
     const path = freshFolder()
     await initDirectoryTarget(path)

@@ -2,7 +2,7 @@
 // is for.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -385,16 +385,6 @@ describe('openStore()', () => {
     await assert.rejects(reading.store.delete('a'), code('refused'))
     assert.equal(await reading.store.size('a'), 1)
     await reading.store.close()
-  })
-
-  it('opens a directory for reading without a trace in it', async () => {
-    const path = mkdtempSync(join(folder, 'target-'))
-    await initDirectoryTarget(path)
-    const before = readdirSync(path)
-    const options = { clock: systemClock, readOnly: true }
-    const { store } = await openStore({ kind: 'directory', path }, options)
-    await store.close()
-    assert.deepEqual(readdirSync(path), before)
   })
 
   it('refuses another target than the recorded one', async () => {

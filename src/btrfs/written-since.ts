@@ -13,7 +13,7 @@ const lineMaxBytes = 8 * 1024
  * 0 counts all. Holes and preallocated space, which a send leaves out, are not counted; data that is
  * shared by reflink is counted at each place.
  */
-export async function newDataBytes(
+export async function writtenSince(
   path: string,
   since: number,
   { signal }: BtrfsOptions = {},
@@ -28,11 +28,15 @@ export async function newDataBytes(
   // Without the right it lists nothing, says so on stderr only, and ends with status 0.
   if (succeeded(outcome) && outcome.stderr.trim() === '') return sum.finish()
   if (/not permitted|denied/.test(outcome.stderr)) {
-    throw new Failure('btrfs-failed', `cannot look for new data in ${path}: permission denied`, {
-      hint: 'run as root, or with the capability CAP_SYS_ADMIN',
-    })
+    throw new Failure(
+      'btrfs-failed',
+      `cannot look for what was written in ${path}: permission denied`,
+      {
+        hint: 'run as root, or with the capability CAP_SYS_ADMIN',
+      },
+    )
   }
-  throw btrfsFailure(`look for new data in ${path}`, outcome)
+  throw btrfsFailure(`look for what was written in ${path}`, outcome)
 }
 
 /** A name may hold line feeds and look like a line of its own: that can only make the sum wrong. */
