@@ -1,14 +1,20 @@
 // btrvault list: the backups that exist.
 
-import type { Verb } from '../verb.ts'
-import { fromFlag, identityFlag, remoteFlag, signersFlag } from './shared-flags.ts'
-import { unbuilt } from './unbuilt.ts'
+import { formatBytes, plural } from '../../base/units.ts'
+import type { ListedBackup, ListReport, RemoteListing, SeriesListing } from '../../commands/list.ts'
+import type { Paint } from '../colour.ts'
+import { escapeControls } from '../escape.ts'
+import { failureLines } from '../failure-lines.ts'
+import { localTime } from '../local-time.ts'
+import { type Cell, type Column, formatTable } from '../table.ts'
+import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { fromFlag, identityFlag, lookInOf, remoteFlag, signersFlag } from './shared-flags.ts'
 
 export const listVerb: Verb = {
   name: 'list',
   summary: 'list the backups on the remotes',
   description:
-    'List the backups that exist, oldest first: when the snapshot was made, whether the backup is full or a difference, from which one, and how much it takes. Only what is signed by a key in allowed_signers is shown as a backup.',
+    'List the backups that exist, oldest first: when the snapshot was made, whether the backup is full or a difference, from which one, and how much it takes. Only what is signed by a key in allowed_signers is shown as a backup. Nothing but manifests is read: that the rest is there too, `btrvault verify` proves.\n\nA source is named by its name, or by the beginning of its series id (8 digits or more) where its name is not known.',
   examples: [
     { does: 'everything', line: 'btrvault list' },
     { does: 'one source on one remote', line: 'btrvault list home --remote aws' },
@@ -19,6 +25,104 @@ export const listVerb: Verb = {
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
   flags: [remoteFlag, fromFlag, identityFlag, signersFlag],
-  exits: [3, 10, 12, 30, 40],
-  run: unbuilt('list'),
+  exits: [3, 10, 12, 30, 31, 40],
+  run: runList,
+}
+
+async function runList(call: Call): Promise<Outcome> {
+  const { list } = await import('../../commands/list.ts')
+  const report = await list(call.context, {
+    ...(await lookInOf(call)),
+    sources: call.arguments,
+    remotes: call.flags.list('remote'),
+  })
+  return { report, exit: report.exitStatus, lines: view => listLines(report, view) }
+}
+
+export function listLines(report: ListReport, view: View): string[] {
+  const { remotes, timezone } = report
+  const blocks = remotes.flatMap(remote => remoteBlocks(remote, timezone, view))
+  const hasBackups = remotes.some(({ backupCount }) => backupCount > 0)
+  return [
+    ...blocks.flatMap(block => [...block, '']),
+    ...remotes.map(remote => totalLine(remote, view.paint)),
+    ...(hasBackups ? [view.paint('quiet', `all times in ${timezone}`)] : []),
+  ]
+}
+
+function remoteBlocks(listing: RemoteListing, timezone: string, view: View): string[][] {
+  const { remote, series, absent, foreignCount, failure } = listing
+  const { paint } = view
+  const place = escapeControls(remote)
+  if (failure !== null) {
+    const [first = '', ...rest] = failureLines(failure, paint, remote)
+    return [[`${paint('bad', '✗')} ${first}`, ...rest.map(line => `  ${line}`)]]
+  }
+  const blocks = series.map(one => seriesLines(one, { place, timezone, view }))
+  const notes = absent.map(
+    name =>
+      `${paint('warning', '!')} ${escapeControls(name)}: there is no backup of it on ${place}`,
+  )
+  if (foreignCount > 0) {
+    const what = foreignCount === 1 ? '1 more series is' : `${foreignCount} more series are`
+    notes.push(`${paint('quiet', '·')} ${place}: ${what} signed by keys that are not trusted here`)
+  }
+  return notes.length === 0 ? blocks : [...blocks, notes]
+}
+
+const columns = (timezone: string): readonly Column[] => [
+  { heading: 'id', align: 'right' },
+  { heading: `snapshot (${timezone})` },
+  { heading: 'kind' },
+  { heading: 'from', align: 'right' },
+  { heading: 'read', align: 'right' },
+  { heading: 'stored', align: 'right' },
+  { heading: 'chain', align: 'right' },
+]
+
+interface Setting {
+  readonly place: string
+  readonly timezone: string
+  readonly view: View
+}
+
+function seriesLines(listing: SeriesListing, { place, timezone, view }: Setting): string[] {
+  const { series, source, backups, problems } = listing
+  const { paint } = view
+  const id = paint('quiet', `series ${series.slice(0, 8)}`)
+  const name = source === null ? '(name not known)' : escapeControls(source)
+  const heading = `${paint('strong', name)} on ${place}  ${id}`
+  const hint = `  ${paint('quiet', 'hint: give --identity FILE to learn the name of its source')}`
+  const table =
+    backups.length === 0
+      ? []
+      : formatTable(columns(timezone), rowsOf(backups, timezone), {
+          paint,
+          width: view.width - 2,
+        })
+  return [
+    heading,
+    ...(source === null ? [hint] : []),
+    ...table.map(line => `  ${line}`),
+    ...problems.map(({ text }) => `  ${paint('bad', '✗')} ${escapeControls(text)}`),
+  ]
+}
+
+function rowsOf(backups: readonly ListedBackup[], timezone: string): Cell[][] {
+  return backups.map(backup => [
+    { text: String(backup.id), tone: 'strong' },
+    localTime(backup.snapshotTime, timezone),
+    backup.kind,
+    backup.parent === null ? '' : String(backup.parent),
+    formatBytes(backup.readBytes),
+    formatBytes(backup.storedBytes),
+    String(backup.chainLength),
+  ])
+}
+
+function totalLine({ remote, backupCount, storedBytes, failure }: RemoteListing, paint: Paint) {
+  const name = escapeControls(remote)
+  if (failure !== null) return paint('bad', `${name}: not known`)
+  const stored = storedBytes === 0 ? '' : `, ${formatBytes(storedBytes)} stored`
+  return `${name}: ${backupCount === 0 ? 'no backups' : plural(backupCount, 'backup')}${stored}`
 }
