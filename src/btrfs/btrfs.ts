@@ -11,13 +11,13 @@ import {
   versions,
 } from './filesystem.ts'
 import { findReceived, nestedSubvolumes } from './list.ts'
-import { newDataBytes } from './new-data.ts'
 import { type ReceiveCall, type RunningReceive, startReceive } from './receive.ts'
 import type { BtrfsOptions } from './run.ts'
 import { type RunningSend, type SendCall, startSend } from './send.ts'
 import { deleteSnapshot, makeSnapshot } from './snapshot.ts'
 import { discardStaged, makeStaging, makeWritableCopy, removeStaging } from './staging.ts'
 import { findSubvolume, listSubvolumesIn, showSubvolume } from './subvolume.ts'
+import { writtenSince } from './written-since.ts'
 
 export interface Btrfs {
   /** The subvolume whose root directory is at `path`; Failure 'btrfs-failed' when there is none. */
@@ -45,7 +45,7 @@ export interface Btrfs {
   /** `destination` must not exist. */
   writableCopy(snapshot: string, destination: string): Promise<void>
   /** File data that was written in generation `since` or later; about what a send carries. */
-  newDataBytes(path: string, since: number, options?: BtrfsOptions): Promise<number>
+  writtenSince(path: string, since: number, options?: BtrfsOptions): Promise<number>
   startSend(call: SendCall): RunningSend
   startReceive(call: ReceiveCall): RunningReceive
   filesystemOf(path: string): Promise<Filesystem>
@@ -65,7 +65,7 @@ export const systemBtrfs: Btrfs = {
   removeStaging,
   discardStaged,
   writableCopy: makeWritableCopy,
-  newDataBytes,
+  writtenSince,
   startSend,
   startReceive,
   filesystemOf,

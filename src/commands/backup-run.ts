@@ -175,7 +175,7 @@ class BackupRun {
     if (!estimate) return
     const since = parent === null ? 0 : parent.snapshot.creationGeneration + 1
     const bytes = await context.btrfs
-      .newDataBytes(snapshot.path, since, { signal })
+      .writtenSince(snapshot.path, since, { signal })
       .catch(() => undefined)
     if (bytes !== undefined && bytes > this.#readBytes) this.#totalBytes = bytes
   }

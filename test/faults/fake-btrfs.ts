@@ -189,7 +189,7 @@ export class FakeBtrfs implements Btrfs {
 
   async sync(): Promise<void> {}
 
-  async newDataBytes(): Promise<number> {
+  async writtenSince(): Promise<number> {
     return 0
   }
 
