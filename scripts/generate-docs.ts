@@ -5,11 +5,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cliReference } from '../src/cli/reference.ts'
 import { configReference } from '../src/config/reference.ts'
+import { reportReference } from './report-reference.ts'
 
 const docs = join(import.meta.dirname, '..', 'docs')
 const pages: ReadonlyArray<readonly [name: string, text: string]> = [
   ['configuration.md', configReference()],
   ['cli.md', cliReference()],
+  ['reports.md', reportReference()],
 ]
 
 const checkOnly = process.argv.includes('--check')

@@ -37,7 +37,7 @@ describe('README.md', () => {
     const [name = ''] = readdirSync(restored)
     const diary = readFileSync(join(restored, name, 'anna/diary.txt'), 'utf8')
     assert.equal(diary, 'dear diary\n')
-    assert.match(said, /btrvault restore --from .*my-backups/, 'the kit names the bucket')
+    assert.match(said, /s3:..my-backups.host-01.region=eu-west-3/, 'the kit names the bucket')
   })
 
   test('names files in its other blocks that are there', () => {
