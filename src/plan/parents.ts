@@ -11,9 +11,9 @@ export interface ParentCandidate {
 }
 
 /**
- * Committed backups whose snapshot is here, read-only and of the subvolume `sourceUuid`; newest first. That it was not altered in
- * between is proved by the stream itself: its first command must name the ctransid that the
- * parent's manifest has, which `btrfs receive` never checks.
+ * L3: committed backups whose snapshot is here, read-only and of the subvolume `sourceUuid`; newest
+ * first. That it was not altered in between is proved by the stream itself: its first command must
+ * name the ctransid that the parent's manifest has, which `btrfs receive` never checks.
  */
 export function parentCandidates(
   backups: readonly Backup[],

@@ -87,7 +87,8 @@ function problemsOf({ name, subvolume, nested }: SourceSituation): Problem[] {
   return problems
 }
 
-function newestSnapshot({ subvolume, snapshots }: SourceSituation): Subvolume | undefined {
+/** Of the subvolume that stands there now; by generation, for clocks are set wrong. */
+export function newestSnapshot({ subvolume, snapshots }: SourceSituation): Subvolume | undefined {
   return snapshots
     .filter(snapshot => snapshot.sourceUuid === subvolume.uuid && snapshot.readOnly)
     .sort((a, b) => b.creationGeneration - a.creationGeneration || b.id - a.id)[0]
@@ -95,7 +96,7 @@ function newestSnapshot({ subvolume, snapshots }: SourceSituation): Subvolume | 
 
 function unfinishedStep(situation: SourceSituation, remote: RemoteSituation): SendStep[] {
   const { unfinished } = remote
-  const isHere = situation.snapshots.some(snapshot => snapshot.uuid === unfinished)
+  const isHere = situation.snapshots.some(one => one.uuid === unfinished && one.readOnly)
   if (unfinished === undefined || !isHere) return []
   return [sendStep(situation, remote, { snapshot: unfinished, reason: 'unfinished' })]
 }
@@ -108,10 +109,20 @@ function sendNew(
   const first = unfinished.find(step => step.remote === remote.remote)
   const reason = remote.backups.length === 0 && first === undefined ? 'first' : 'changed'
   const step = sendStep(situation, remote, { snapshot: null, reason })
-  if (first === undefined || first.snapshot === null) return step
-  // By then the unfinished one is committed, and is the newest there is.
-  const seq = Math.max(0, ...remote.backups.map(({ manifest }) => manifest.seq)) + 1
-  const parents = [{ seq, snapshot: first.snapshot }, ...step.parents]
+  return first === undefined ? step : afterUnfinished(situation, remote, { step, first })
+}
+
+/** By then the unfinished one is committed, and is the newest that there is on the remote. */
+function afterUnfinished(
+  { snapshots, subvolume }: SourceSituation,
+  { backups }: RemoteSituation,
+  { step, first }: { readonly step: SendStep; readonly first: SendStep },
+): SendStep {
+  const snapshot = snapshots.find(({ uuid }) => uuid === first.snapshot)
+  const isThere = backups.some(({ manifest }) => manifest.snapshot.uuid === first.snapshot)
+  if (snapshot?.sourceUuid !== subvolume.uuid || isThere) return step
+  const seq = backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), 0) + 1
+  const parents = [{ seq, snapshot: snapshot.uuid }, ...step.parents]
   return { ...step, parents, makes: first.makes === 'full' ? 'differential' : 'incremental' }
 }
 
@@ -122,12 +133,12 @@ function catchUp(
 ): SendStep[] {
   const uuid = known.newest?.uuid
   if (uuid === undefined) return []
-  const isThere =
-    remote.backups.some(({ manifest }) => manifest.snapshot.uuid === uuid) ||
-    known.unfinished.some(step => step.remote === remote.remote && step.snapshot === uuid)
-  if (isThere) return []
-  const reason = remote.backups.length === 0 ? 'first' : 'behind'
-  return [sendStep(situation, remote, { snapshot: uuid, reason })]
+  const first = known.unfinished.find(step => step.remote === remote.remote)
+  const isThere = remote.backups.some(({ manifest }) => manifest.snapshot.uuid === uuid)
+  if (isThere || first?.snapshot === uuid) return []
+  const reason = remote.backups.length === 0 && first === undefined ? 'first' : 'behind'
+  const step = sendStep(situation, remote, { snapshot: uuid, reason })
+  return [first === undefined ? step : afterUnfinished(situation, remote, { step, first })]
 }
 
 function sendStep(
@@ -136,10 +147,15 @@ function sendStep(
   what: Pick<SendStep, 'snapshot' | 'reason'>,
 ): SendStep {
   const { snapshots, subvolume } = situation
-  const candidates = parentCandidates(remote.backups, snapshots, subvolume.uuid)
-  const parents: ParentChoice[] = candidates
-    .filter(({ snapshot }) => snapshot.uuid !== what.snapshot)
-    .map(({ backup, snapshot }) => ({ seq: backup.manifest.seq, snapshot: snapshot.uuid }))
+  const sent = snapshots.find(({ uuid }) => uuid === what.snapshot)
+  // An unfinished one may be of a subvolume that another has taken the place of since.
+  const sourceUuid = sent === undefined ? subvolume.uuid : sent.sourceUuid
+  const candidates = parentCandidates(remote.backups, snapshots, sourceUuid).filter(
+    ({ snapshot }) => snapshot.uuid !== what.snapshot,
+  )
+  const parents: ParentChoice[] = candidates.map(({ backup, snapshot }) => {
+    return { seq: backup.manifest.seq, snapshot: snapshot.uuid }
+  })
   const makes = kindOf(candidates[0]?.backup)
   return { kind: 'send', source: situation.name, remote: remote.remote, parents, makes, ...what }
 }
