@@ -79,7 +79,7 @@ export interface SeriesVerification {
   readonly source: string | null
   /** One for each level up to the one that was asked for. */
   readonly coverage: readonly LevelCoverage[]
-  /** All that was found wrong. */
+  /** All that was found wrong, oldest backup first. */
   readonly damages: readonly Damage[]
   /** All that could not be looked at, each reason once. */
   readonly doubts: readonly ReportedDoubt[]
@@ -179,7 +179,7 @@ async function verifySeries(
     series,
     source,
     coverage: verifyLevels.filter(reached).map(level => ledger.coverage(level)),
-    damages: ledger.findings.map(finding => damageOf(finding, ledger)),
+    damages: ledger.findings.toSorted(bySeq).map(finding => damageOf(finding, ledger)),
     doubts: ledger.doubts.map(reportDoubt),
     unnamed,
   }
@@ -288,6 +288,10 @@ function problemFailure(problem: CatalogProblem, others: readonly CatalogProblem
   const isUnsure =
     problem.kind === 'parent-missing' && others.some(({ kind }) => kind === 'unreachable')
   return new Failure(problemCodes[isUnsure ? 'unreachable' : problem.kind], problem.text)
+}
+
+function bySeq(one: Finding, other: Finding): number {
+  return one.seq - other.seq
 }
 
 function damageOf(finding: Finding, ledger: SeriesLedger): Damage {

@@ -62,7 +62,7 @@ test('list: a name that is not known, problems, and what should be there', () =>
   const nameless = { ...home, source: null, backups: [], problems }
   const lines = listLines(listOf({ series: [nameless], absent: ['mail'], foreignCount: 2 }), view)
   assert.deepEqual(lines.slice(0, 6), [
-    '(name not known) on disk  series 01234567',
+    'series 01234567 on disk  name not known',
     '  hint: give --identity FILE to learn the name of its source',
     '  ✗ cannot trust \\x1b[2J',
     '',
@@ -112,12 +112,12 @@ function verificationOf(
 test('verify: what is proven, and what that level does not prove', () => {
   assert.deepEqual(verifyLines(verificationOf({}), view), [
     'home on disk  series 01234567',
-    '     level    backups  objects    stored  not right  not checked',
+    '     level    backups  objects    stored',
     '  ✓  listed    5 of 5',
     '  ✓  present   5 of 5   5 of 5  2.00 KiB',
     '',
-    '✓ present: every object is listed by its store, with its size  in 1.5 s',
-    '  that they can be read, --level bytes proves',
+    '✓ present: every object is listed by its store, with its size',
+    '  in 1.5 s; that they can be read, --level bytes proves',
   ])
 })
 
@@ -155,12 +155,14 @@ test('verify: each damage with what needs it, each doubt once, and no kind word 
     'home on disk  series 01234567',
     '     level    backups  objects    stored  not right  not checked',
     '  ✗  present   1 of 5   6 of 9  5.86 KiB      3 / 1        1 / 2',
-    '  ✗ backup 1; needed by 2, 4–6: cannot use k: it is gone',
+    '  ✗ backup 1, needed by 2, 4–6',
+    '    cannot use k: it is gone',
     '  ? not checked for present: cannot get k: away (and 2 more)',
     '    hint: wait',
-    '  · 2 objects (10 B) of no backup: a run that goes on, or was cut',
+    '  · 2 objects (10 B) that no good manifest names: of a run that goes on, was cut, or lost its manifest',
     '',
-    "✗ present: 3 backups can't be relied on, 1 backup could not be checked  10 B read in 1.5 s",
+    "✗ present: 3 backups can't be relied on, 1 backup could not be checked",
+    '  10 B read in 1.5 s',
   ])
 })
 
@@ -178,6 +180,7 @@ test('verify: a remote without backups is no success', () => {
     '✗ home: there is no backup of it on disk',
     '! disk: RESTORE.md is not there',
     '',
-    '✗ present: not everything could be checked  in 1.5 s',
+    '✗ present: not everything could be checked',
+    '  in 1.5 s',
   ])
 })

@@ -6,6 +6,7 @@ import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
+import { seriesHeading } from '../series-heading.ts'
 import { type Cell, type Column, formatTable } from '../table.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { fromFlag, identityFlag, lookInOf, remoteFlag, signersFlag } from './shared-flags.ts'
@@ -89,9 +90,6 @@ interface Setting {
 function seriesLines(listing: SeriesListing, { place, timezone, view }: Setting): string[] {
   const { series, source, backups, problems } = listing
   const { paint } = view
-  const id = paint('quiet', `series ${series.slice(0, 8)}`)
-  const name = source === null ? '(name not known)' : escapeControls(source)
-  const heading = `${paint('strong', name)} on ${place}  ${id}`
   const hint = `  ${paint('quiet', 'hint: give --identity FILE to learn the name of its source')}`
   const table =
     backups.length === 0
@@ -101,7 +99,7 @@ function seriesLines(listing: SeriesListing, { place, timezone, view }: Setting)
           width: view.width - 2,
         })
   return [
-    heading,
+    seriesHeading({ series, source }, place, paint),
     ...(source === null ? [hint] : []),
     ...table.map(line => `  ${line}`),
     ...problems.map(({ text }) => `  ${paint('bad', '✗')} ${escapeControls(text)}`),

@@ -11,6 +11,7 @@ import type {
 import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
+import { seriesHeading } from '../series-heading.ts'
 import { type Cell, type Column, formatTable } from '../table.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { fromFlag, identityFlag, lookInOf, remoteFlag, signersFlag } from './shared-flags.ts'
@@ -104,10 +105,10 @@ function verdictLines(report: VerifyReport, paint: Paint): string[] {
   const { level, exitStatus, fetchedBytes, durationMs } = report
   const [proven, open] = proofs[level]
   const fetched = fetchedBytes === 0 ? '' : `${formatBytes(fetchedBytes)} read `
-  const cost = paint('quiet', `${fetched}in ${formatDuration(durationMs)}`)
+  const cost = `${fetched}in ${formatDuration(durationMs)}`
   if (exitStatus === 0) {
-    const words = `${paint('good', `✓ ${level}:`)} ${proven}`
-    return [`${words}  ${cost}`, ...(open === '' ? [] : [`  ${paint('quiet', open)}`])]
+    const more = open === '' ? cost : `${cost}; ${open}`
+    return [`${paint('good', `✓ ${level}:`)} ${proven}`, `  ${paint('quiet', more)}`]
   }
   const series = report.remotes.flatMap(remote => remote.series)
   const failed = series.reduce((sum, one) => sum + (one.coverage.at(-1)?.backups.failed ?? 0), 0)
@@ -122,7 +123,7 @@ function verdictLines(report: VerifyReport, paint: Paint): string[] {
     ...(lost > 0 ? [`${plural(lost, 'remote')} could not be looked at`] : []),
   ]
   const what = words.length === 0 ? 'not everything could be checked' : words.join(', ')
-  return [`${paint('bad', `✗ ${level}:`)} ${what}  ${cost}`]
+  return [`${paint('bad', `✗ ${level}:`)} ${what}`, `  ${paint('quiet', cost)}`]
 }
 
 function remoteBlocks(verification: RemoteVerification, view: View): string[][] {
@@ -151,30 +152,36 @@ function remoteBlocks(verification: RemoteVerification, view: View): string[][] 
   return remarks.length === 0 ? blocks : [...blocks, remarks]
 }
 
-const columns: readonly Column[] = [
-  { heading: '' },
-  { heading: 'level' },
-  { heading: 'backups', align: 'right' },
-  { heading: 'objects', align: 'right' },
-  { heading: 'stored', align: 'right' },
-  { heading: 'not right', align: 'right' },
-  { heading: 'not checked', align: 'right' },
-]
+/** What went well everywhere needs no columns for what did not. */
+function columnsFor({ coverage }: SeriesVerification): Column[] {
+  const isWhole = coverage.every(({ backups }) => backups.proven === backups.total)
+  return [
+    { heading: '' },
+    { heading: 'level' },
+    { heading: 'backups', align: 'right' },
+    { heading: 'objects', align: 'right' },
+    { heading: 'stored', align: 'right' },
+    ...(isWhole
+      ? []
+      : ([
+          { heading: 'not right', align: 'right' },
+          { heading: 'not checked', align: 'right' },
+        ] as const)),
+  ]
+}
 
 function seriesLines(one: SeriesVerification, place: string, view: View): string[] {
   const { paint } = view
-  const name = one.source === null ? '(name not known)' : escapeControls(one.source)
-  const id = paint('quiet', `series ${one.series.slice(0, 8)}`)
-  const table = formatTable(columns, rowsOf(one), { paint, width: view.width - 2 })
+  const table = formatTable(columnsFor(one), rowsOf(one), { paint, width: view.width - 2 })
   const { unnamed } = one
   const left =
     unnamed === null || unnamed.count === 0
       ? []
       : [
-          `${paint('quiet', '·')} ${plural(unnamed.count, 'object')} (${formatBytes(unnamed.bytes)}) of no backup: a run that goes on, or was cut`,
+          `${paint('quiet', '·')} ${plural(unnamed.count, 'object')} (${formatBytes(unnamed.bytes)}) that no good manifest names: of a run that goes on, was cut, or lost its manifest`,
         ]
   return [
-    `${paint('strong', name)} on ${place}  ${id}`,
+    seriesHeading(one, place, paint),
     ...[
       ...table,
       ...damageLines(one, view),
@@ -226,9 +233,10 @@ function damageLines({ damages }: SeriesVerification, { paint, verbose }: View):
 
 function linesOfDamage({ backup, dependents, failure }: Damage, paint: Paint): string[] {
   const [first = '', ...rest] = failureLines(failure, paint)
-  const needed = dependents.length === 0 ? '' : `; needed by ${rangesOf(dependents)}`
+  const needed = dependents.length === 0 ? '' : `, needed by ${rangesOf(dependents)}`
   return [
-    `${paint('bad', '✗')} backup ${backup}${needed}: ${first}`,
+    `${paint('bad', '✗')} backup ${backup}${needed}`,
+    `  ${first}`,
     ...rest.map(line => `  ${line}`),
   ]
 }
