@@ -16,10 +16,10 @@ export function localTime(time: Date, timeZone: string): string {
   return `${part('year')}-${part('month')}-${part('day')} ${part('hour')}:${part('minute')}`
 }
 
-/** `just now`, `5 min`, `3 h`, `9 d`: rounded down, as nobody needs more of an age. */
+/** `now`, `5 min`, `3 h`, `9 d`: rounded down, as nobody needs more of an age. */
 export function ageText(ms: number): string {
   const minutes = Math.floor(ms / 60_000)
-  if (minutes < 1) return 'just now'
+  if (minutes < 1) return 'now'
   if (minutes < 60) return `${minutes} min`
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h`
   return `${Math.floor(minutes / (24 * 60))} d`

@@ -5,8 +5,8 @@ import { formatBytes } from '../../base/units.ts'
 import type { PlannedStep, PlanReport, SendEstimate, SourcePlan } from '../../commands/plan.ts'
 import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
-import { failureLines } from '../failure-lines.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { wrap } from '../width.ts'
 
 export const planVerb: Verb = {
   name: 'plan',
@@ -31,25 +31,38 @@ async function runPlan(call: Call): Promise<Outcome> {
   return { report, exit: report.exitStatus, lines: view => planReportLines(report, view) }
 }
 
-export function planReportLines({ sources }: PlanReport, { paint }: View): string[] {
+export function planReportLines({ sources }: PlanReport, view: View): string[] {
   return sources.flatMap((source, index) => [
     ...(index === 0 ? [] : ['']),
-    ...sourceLines(source, paint),
+    ...sourceLines(source, view),
   ])
 }
 
-function sourceLines(plan: SourcePlan, paint: Paint): string[] {
+function sourceLines(plan: SourcePlan, { paint, width }: View): string[] {
+  const room = width - 3
   const name = paint('strong', escapeControls(plan.source))
-  const steps = plan.steps.map(step => [stepText(step, paint), whyText(step, paint)])
-  const failures = plan.failures.map(failure => {
-    const [first = '', ...rest] = failureLines(failure, paint, failure.remote)
-    return [`${paint('bad', '✗')} ${first}`, ...rest]
-  })
+  const steps = plan.steps.map(step => [
+    stepText(step, paint),
+    ...wrap(whyText(step), room).map(line => paint('quiet', line)),
+  ])
   const idle = [[`${paint('good', '✓')} nothing to do: every remote has what is there`]]
-  const branches = [...steps, ...failures]
+  const branches = [...steps, ...plan.failures.map(one => failureBranch(one, { paint, room }))]
   return [
     `${name}  ${paint('quiet', escapeControls(plan.path))}`,
     ...treeLines(branches.length === 0 ? idle : branches, paint),
+  ]
+}
+
+function failureBranch(
+  { remote, message, hint }: SourcePlan['failures'][number],
+  { paint, room }: { paint: Paint; room: number },
+): string[] {
+  const where = remote === undefined ? '' : `${escapeControls(remote)}: `
+  const words = wrap(`${where}${escapeControls(message)}`, room - 2)
+  const more = hint === undefined ? [] : wrap(`hint: ${escapeControls(hint)}`, room - 2)
+  return [
+    ...words.map((line, n) => `${n === 0 ? paint('bad', '✗') : ' '} ${line}`),
+    ...more.map(line => `  ${paint('quiet', line)}`),
   ]
 }
 
@@ -78,10 +91,10 @@ function stepText(step: PlannedStep, paint: Paint): string {
   }
 }
 
-function whyText(step: PlannedStep, paint: Paint): string {
+function whyText(step: PlannedStep): string {
   const because = `because ${step.because}`
-  if (step.kind !== 'send') return paint('quiet', because)
-  return paint('quiet', `${because}; ${estimateText(step.estimate ?? null)}`)
+  if (step.kind !== 'send') return because
+  return `${because}; ${estimateText(step.estimate ?? null)}`
 }
 
 function estimateText(estimate: SendEstimate | null): string {

@@ -3,11 +3,12 @@
 import { formatBytes, plural } from '../../base/units.ts'
 import type { PlaceStatus, Safety, SourceStatus, StatusReport } from '../../commands/status.ts'
 import { parseDuration } from '../../config/values.ts'
-import type { Paint, Tone } from '../colour.ts'
+import type { Tone } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import { ageText, localTime } from '../local-time.ts'
 import { type Cell, type Column, formatTable } from '../table.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { wrap } from '../width.ts'
 
 const defaultMaxAgeMs = 36 * 3_600_000
 
@@ -44,20 +45,20 @@ async function runStatus(call: Call): Promise<Outcome> {
 }
 
 export function statusLines(report: StatusReport, view: View): string[] {
-  const { paint } = view
-  const notes = notesOf(report, paint)
+  const notes = notesOf(report).flatMap(note => noteLines(note, view))
+  const { timezone } = report
   return [
-    ...verdictLines(report, paint),
+    ...verdictLines(report, view),
     '',
     ...formatTable(columns, rowsOf(report), view),
     ...(notes.length === 0 ? [] : ['', ...notes]),
     '',
-    paint('quiet', `${localTime(report.now, report.timezone)}, all times in ${report.timezone}`),
+    view.paint('quiet', `${localTime(report.now, timezone)}, all times in ${timezone}`),
   ]
 }
 
 /** One line: may a person sleep well? */
-function verdictLines(report: StatusReport, paint: Paint): string[] {
+function verdictLines(report: StatusReport, { paint, width }: View): string[] {
   const places = report.sources.flatMap(source => source.places)
   if (report.safe) {
     const oldest = Math.max(0, ...places.map(({ newest }) => newest?.ageMs ?? 0))
@@ -78,7 +79,12 @@ function verdictLines(report: StatusReport, paint: Paint): string[] {
   const words = counted.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}`)
   const safe = count('safe')
   const rest = safe === 0 ? '' : `; ${safe} safe`
-  return [`${paint('bad', '✗ Not everything is safe:')} ${words.join(', ')}${rest}`]
+  const verdict = '✗ Not everything is safe:'
+  const [first = '', ...more] = wrap(`${verdict} ${words.join(', ')}${rest}`, width)
+  return [
+    `${paint('bad', verdict)}${first.slice(verdict.length)}`,
+    ...more.map(line => `  ${line}`),
+  ]
 }
 
 const columns: readonly Column[] = [
@@ -87,7 +93,7 @@ const columns: readonly Column[] = [
   { heading: 'remote', shrinks: true },
   { heading: 'safe as of' },
   { heading: 'age', align: 'right' },
-  { heading: 'since then', shrinks: true },
+  { heading: 'since' },
   { heading: 'backups', align: 'right' },
   { heading: 'chain', align: 'right' },
   { heading: 'stored', align: 'right' },
@@ -108,7 +114,7 @@ function rowsOf({ sources, timezone }: StatusReport): readonly (readonly Cell[])
       const name: Cell = { text: source, tone: 'strong' }
       const start = [marks[safety], name, remote]
       if (newest === null) {
-        const words = safety === 'unknown' ? 'not known' : 'no backup'
+        const words = safety === 'unknown' ? 'unknown' : 'no backup'
         return [...start, { text: words, tone: 'bad' as Tone }]
       }
       return [
@@ -125,69 +131,65 @@ function rowsOf({ sources, timezone }: StatusReport): readonly (readonly Cell[])
 }
 
 function sinceCell({ changedSince }: PlaceStatus): Cell {
-  if (changedSince === null) return { text: 'not known', tone: 'warning' }
-  return changedSince ? 'changed' : { text: 'no change', tone: 'quiet' }
+  if (changedSince === null) return { text: 'unknown', tone: 'warning' }
+  return changedSince ? 'changed' : { text: 'nothing', tone: 'quiet' }
+}
+
+interface Note {
+  readonly tone: 'bad' | 'warning' | 'accent' | 'quiet'
+  readonly about: string
+  readonly message: string
+  readonly hint?: string
 }
 
 /** What the table can't say, worst first. */
-function notesOf(report: StatusReport, paint: Paint): string[] {
-  const bad = [
-    ...report.remotes.flatMap(({ remote, failure }) =>
-      failure === null ? [] : note('bad', paint, { ...failure, about: remote }),
-    ),
-    ...report.sources.flatMap(source => sourceNotes(source, paint)),
-  ]
-  const unproven = report.remotes.filter(
-    ({ encrypted, provenAt, failure }) => encrypted && provenAt === null && failure === null,
-  )
-  const unprovenNotes = unproven.flatMap(({ remote }) =>
-    note('warning', paint, {
-      about: remote,
-      message: 'nobody has shown yet that an identity can open what is stored there',
-      hint: `run once: btrvault init --remote ${remote} --identity FILE`,
-    }),
-  )
-  return [
-    ...bad,
-    ...unprovenNotes,
-    ...report.sources.flatMap(one => quietNotes(one, report, paint)),
-  ]
+function notesOf(report: StatusReport): readonly Note[] {
+  const { sources, remotes } = report
+  const notes: Note[] = []
+  for (const { remote, failure } of remotes) {
+    if (failure !== null) notes.push({ tone: 'bad', about: remote, ...failure })
+  }
+  for (const { source, failure, places } of sources) {
+    if (failure !== null) notes.push({ tone: 'bad', about: source, ...failure })
+    notes.push(...places.flatMap(place => placeNotes(place, source)))
+  }
+  for (const { remote, encrypted, provenAt, failure } of remotes) {
+    if (!encrypted || provenAt !== null || failure !== null) continue
+    const message = 'nobody has shown yet that an identity can open what is stored there'
+    const hint = `run once: btrvault init --remote ${remote} --identity FILE`
+    notes.push({ tone: 'warning', about: remote, message, hint })
+  }
+  return [...notes, ...sources.flatMap(source => quietNotes(source, report))]
 }
 
-function sourceNotes({ source, failure, places }: SourceStatus, paint: Paint): string[] {
-  const own = failure === null ? [] : note('bad', paint, { ...failure, about: source })
-  return [...own, ...places.flatMap(place => placeNotes(place, source, paint))]
-}
-
-function placeNotes(place: PlaceStatus, source: string, paint: Paint): string[] {
-  const about = `${source} on ${place.remote}`
-  const notes = place.problems.flatMap(({ text: message }) =>
-    note('bad', paint, { about, message, hint: 'run: btrvault verify' }),
-  )
+function placeNotes(place: PlaceStatus, source: string): readonly Note[] {
   const { newest, safety } = place
+  const about = `${source} on ${place.remote}`
+  const notes: Note[] = place.problems.map(({ text: message }) => {
+    return { tone: 'bad', about, message, hint: `run: btrvault verify ${source}` }
+  })
+  const hint = `run: btrvault backup ${source}`
   if (safety === 'none') {
-    const message = 'there is no backup of it yet'
-    notes.push(...note('bad', paint, { about, message, hint: `run: btrvault backup ${source}` }))
+    notes.push({ tone: 'bad', about, message: 'there is no backup of it yet', hint })
   }
   if (safety === 'stale' && newest !== null) {
     const may = place.changedSince === null ? 'may have changed' : 'changed'
     const message = `the newest backup is ${ageText(newest.ageMs)} old, and the source ${may} since`
-    notes.push(...note('bad', paint, { about, message, hint: `run: btrvault backup ${source}` }))
+    notes.push({ tone: 'bad', about, message, hint })
   }
   if (place.nextIsFull) {
     const message = 'no snapshot of an earlier backup is left here: the next backup will be full'
-    notes.push(...note('warning', paint, { about, message }))
+    notes.push({ tone: 'warning', about, message })
   }
   return notes
 }
 
-function quietNotes(status: SourceStatus, { timezone }: StatusReport, paint: Paint): string[] {
+function quietNotes(status: SourceStatus, { timezone }: StatusReport): readonly Note[] {
   const { source, running, held, places } = status
-  const notes: string[] = []
+  const notes: Note[] = []
   if (running !== null) {
-    const since = `since ${localTime(running.since, timezone)} (pid ${running.pid})`
-    const message = `a backup is running ${since}`
-    notes.push(...note('accent', paint, { about: source, message }))
+    const message = `a backup is running since ${localTime(running.since, timezone)} (pid ${running.pid})`
+    notes.push({ tone: 'accent', about: source, message })
   }
   for (const { remote, unfinished } of places) {
     if (unfinished === null) continue
@@ -195,30 +197,29 @@ function quietNotes(status: SourceStatus, { timezone }: StatusReport, paint: Pai
     const message = running
       ? `${stored} of the next backup are stored so far`
       : `an interrupted run has stored ${stored}; the next one goes on from there`
-    notes.push(...note('accent', paint, { about: `${source} on ${remote}`, message }))
+    notes.push({ tone: 'accent', about: `${source} on ${remote}`, message })
   }
   const [oldest] = held ?? []
   if (held !== null && oldest !== undefined) {
-    const since = `${held.length === 1 ? 'of' : 'the oldest of'} ${localTime(oldest.createdAt, timezone)}`
-    const message = `${plural(held.length, 'snapshot')} held here for the next backup, ${since}`
-    notes.push(...note('quiet', paint, { about: source, message }))
+    const which = held.length === 1 ? 'of' : 'the oldest of'
+    const count = plural(held.length, 'snapshot')
+    const message = `${count} held here for the next backup, ${which} ${localTime(oldest.createdAt, timezone)}`
+    notes.push({ tone: 'quiet', about: source, message })
   }
   return notes
 }
 
-interface Note {
-  readonly about: string
-  readonly message: string
-  readonly hint?: string
-}
+const noteMarks = { bad: '✗', warning: '!', accent: '·', quiet: '·' } as const
 
-const noteMarks: Readonly<Partial<Record<Tone, string>>> = { bad: '✗', warning: '!' }
-
-function note(tone: Tone, paint: Paint, { about, message, hint }: Note): string[] {
-  const mark = paint(tone, noteMarks[tone] ?? '·')
-  const words = `${escapeControls(about)}: ${escapeControls(message)}`
+function noteLines({ tone, about, message, hint }: Note, { paint, width }: View): string[] {
+  const quietly = (text: string) => paint('quiet', text)
+  const words = wrap(`${escapeControls(about)}: ${escapeControls(message)}`, width - 2)
+  const more = hint === undefined ? [] : wrap(`hint: ${escapeControls(hint)}`, width - 2)
   return [
-    `${mark} ${tone === 'quiet' ? paint('quiet', words) : words}`,
-    ...(hint === undefined ? [] : [`  ${paint('quiet', `hint: ${escapeControls(hint)}`)}`]),
+    ...words.map((line, n) => {
+      const start = n === 0 ? paint(tone, noteMarks[tone]) : ' '
+      return `${start} ${tone === 'quiet' ? quietly(line) : line}`
+    }),
+    ...more.map(line => `  ${quietly(line)}`),
   ]
 }
