@@ -8,6 +8,7 @@ import { openRepository, type Repository } from '../catalog/repository.ts'
 import { seriesIdOf } from '../catalog/series-id.ts'
 import { seriesSecretOf } from '../catalog/signing.ts'
 import type { Config } from '../config/config.ts'
+import type { IndexBegin } from '../format/index-record.ts'
 import type { Backup } from '../model/backup.ts'
 import { asSourceName, type SeriesId } from '../model/ids.ts'
 import { parseRemoteUrl } from '../model/remote.ts'
@@ -40,6 +41,13 @@ export interface OpenedRepository {
   readonly remote: string
   readonly repository: Repository
   readonly catalog: Catalog
+}
+
+/** One of the series whose indexes give their sources the same name. */
+interface Namesake {
+  readonly id: SeriesId
+  readonly begin: IndexBegin
+  readonly newest: Backup
 }
 
 /** Repositories opened for reading, with what is needed to believe and to read them. */
@@ -120,18 +128,25 @@ export class Lookup {
   }
 
   /**
-   * The series of a source. The configuration's signing key names it; without, each series is
-   * asked by opening its newest index. Undefined when there is none.
+   * The series of a source, or the one whose id begins so (8 digits or more). The configuration's
+   * signing key names it; without, each series is asked by opening its newest index. Undefined when
+   * there is none; Failure 'usage' when there are several that are not one source's.
    */
   async seriesOf(opened: OpenedRepository, source: string): Promise<SeriesId | undefined> {
     const { series } = opened.catalog
     const bySecret = await this.seriesFromKey(opened.repository, source)
     if (bySecret !== undefined && series.has(bySecret)) return bySecret
-    if (series.has(source as SeriesId)) return source as SeriesId
+    const byId = [...series.keys()].filter(
+      id => /^[0-9a-f]{8}/.test(source) && id.startsWith(source),
+    )
+    if (byId.length === 1) return byId[0]
+    const same: Namesake[] = []
     for (const [id, backups] of series) {
-      if ((await this.sourceOf(opened, backups)) === source) return id
+      const begin = await this.#beginOf(opened, backups)
+      const newest = backups.at(-1)
+      if (begin?.source === source && newest) same.push({ id, begin, newest })
     }
-    return undefined
+    return this.#chooseNamesake(source, same)
   }
 
   /** The series that the configuration's signing key gives a source; undefined without the key. */
@@ -150,21 +165,52 @@ export class Lookup {
 
   /** The name that the series' newest index gives its source; undefined without an identity. */
   async sourceOf(
-    { repository }: OpenedRepository,
+    opened: OpenedRepository,
     backups: readonly Backup[],
   ): Promise<string | undefined> {
+    return (await this.#beginOf(opened, backups))?.source
+  }
+
+  async #beginOf(
+    { repository }: OpenedRepository,
+    backups: readonly Backup[],
+  ): Promise<IndexBegin | undefined> {
     const newest = backups.at(-1)
     const isReadable = this.identities.length > 0 || newest?.manifest.parameters.encrypt === 'none'
     if (newest === undefined || !isReadable) return undefined
     const { identities } = this
     const { signal } = this.#context
     try {
-      return (await readIndexBegin(repository, newest, { identities, signal })).source
+      return await readIndexBegin(repository, newest, { identities, signal })
     } catch (error) {
       // Another machine's series in the same repository may be for another identity.
       if (isFailure(error, 'identity-wrong')) return undefined
       throw error
     }
+  }
+
+  /** One source's series after a change of its signing key follow each other; others' must not be mixed up. */
+  #chooseNamesake(source: string, same: readonly Namesake[]): SeriesId | undefined {
+    const timeOf = ({ newest }: Namesake) => newest.manifest.snapshot.createdAt.getTime()
+    const [first, ...older] = same.toSorted((a, b) => timeOf(b) - timeOf(a))
+    if (first === undefined || older.length === 0) return first?.id
+    const ids = older.map(({ id }) => id).join(', ')
+    const { host, path } = first.begin
+    if (!older.every(({ begin }) => begin.host === host && begin.path === path)) {
+      throw new Failure(
+        'usage',
+        `cannot choose ${source}: several machines or places have that name`,
+        {
+          hint: `give the series id in place of the name, as btrvault list shows it: ${first.id}, ${ids}`,
+        },
+      )
+    }
+    this.#context.emit({
+      kind: 'warning',
+      text: `${source} has several series, each signed by another key: taking ${first.id}, which has the newest backup`,
+      hint: `for older backups give the series id in place of the name: ${ids}`,
+    })
+    return first.id
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
