@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { Failure } from '../../src/base/failure.ts'
+import { type Btrfs, systemBtrfs } from '../../src/btrfs/btrfs.ts'
+import { verify } from '../../src/commands/verify.ts'
 import type { SourceConfig } from '../../src/config/config.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
 import { verifyLevels } from '../../src/restore/verify-ledger.ts'
@@ -45,6 +48,17 @@ describe('verify(), of what is whole,', () => {
     const reads = stores.flatMap(store => store.calls).filter(call => call.operation === 'get')
     const keys = reads.map(call => call.key).filter(key => /^(segments|indexes)/.test(key))
     assert.deepEqual(keys.toSorted(), scene.allObjects().toSorted())
+  })
+
+  it('keeps no more of what it received than the next one is built on', async () => {
+    const staged: number[] = []
+    const startReceive: Btrfs['startReceive'] = call => {
+      staged.push(readdirSync(call.staging).length)
+      return systemBtrfs.startReceive(call)
+    }
+    const btrfs = { ...systemBtrfs, startReceive }
+    await verify({ ...scene.vault.context, btrfs }, scene.usual('receives'))
+    assert.deepEqual(staged, [0, 1, 1, 1])
   })
 
   it('lists each kind of object once for the level present, and reads none', async () => {
