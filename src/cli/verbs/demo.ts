@@ -53,7 +53,7 @@ function ownProgram(isShown: boolean, refused: boolean): OwnProgram {
   const script = process.argv[1]
   if (script === undefined) throw new Error('this process was started without a script')
   const env: Record<string, string> = refused ? { NO_COLOR: '1' } : {}
-  for (const name of ['TERM', 'NO_COLOR', 'FORCE_COLOR'] as const) {
+  for (const name of ['TERM', 'NO_COLOR', 'FORCE_COLOR', 'TMPDIR'] as const) {
     const value = process.env[name]
     if (value !== undefined) env[name] = value
   }
