@@ -222,9 +222,9 @@ class TypeParser {
   }
 
   #skip(text: string): boolean {
-    let at = this.#at
     // The docstring of an alternative stands before its bar.
-    while (this.#tokens[at]?.kind === 'doc' && text === '|') at += 1
+    const isDoc = text === '|' && this.#tokens[this.#at]?.kind === 'doc'
+    const at = isDoc ? this.#at + 1 : this.#at
     const token = this.#tokens[at]
     if (token?.text !== text || token.kind === 'string' || token.kind === 'doc') return false
     this.#at = at + 1

@@ -109,6 +109,13 @@ describe('docs/recovery.md', () => {
       const said = await machine.run(steps(7))
       assert.match(said, /home → aws: full backup 1/)
       await restoresNewest(machine, '/media/stick/identity.txt')
+      const [older = '', ...others] = await otherSeries(machine)
+      assert.deepEqual(others, [])
+      const from = `btrvault restore ${older.slice(0, 8)} --backup 1 --to /mnt/new --identity /media/stick/identity.txt`
+      assert.match(
+        await machine.run(`${from}; btrfs subvolume delete /mnt/new/home.*`),
+        /all equal/,
+      )
     })
 
     test('6: without any identity, a new chain can be read with a new one', async () => {
@@ -170,6 +177,21 @@ async function restoresNewest(machine: FreshMachine, identity: string): Promise<
   const said = await machine.run(`set -- ${identity}\n${restoreNewest}`)
   assert.match(said, /"differenceCount": 0/)
   await machine.run('btrfs subvolume delete /mnt/new/again/*; rmdir /mnt/new/again')
+}
+
+/** Series in the bucket that are not the newest's. */
+async function otherSeries(machine: FreshMachine): Promise<string[]> {
+  const said = await machine.run(
+    'btrvault list --from s3://my-backups/host-01?region=eu-west-3 --identity /media/stick/identity.txt --signers /etc/btrvault/allowed_signers --json',
+  )
+  const { report } = JSON.parse(said) as {
+    report: { remotes: { series: { series: string; backups: { createdAt: string }[] }[] }[] }
+  }
+  const newestOf = (one: { backups: { createdAt: string }[] }) =>
+    one.backups.at(-1)?.createdAt ?? ''
+  const series = report.remotes.flatMap(remote => remote.series)
+  const [, ...others] = series.toSorted((a, b) => newestOf(b).localeCompare(newestOf(a)))
+  return others.map(one => one.series)
 }
 
 /** A disk without anything on it. */
