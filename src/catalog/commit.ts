@@ -97,6 +97,7 @@ export async function putManifest(
       })
     }
   }
+  // L2: nothing makes the backup exist before the last put has begun.
   await put(signatureKey(series, seq), new Uint8Array(Buffer.from(signature, 'latin1')))
   await put(manifestKey(series, seq), manifest)
 }

@@ -18,7 +18,7 @@ export interface Repository {
   readonly store: Store
 }
 
-/** Failure 'object-exists' when the prefix holds a repository already. */
+/** L5: Failure 'object-exists' when the prefix holds a repository already. */
 export async function createRepository(
   store: Store,
   document: RepositoryDocument,
@@ -63,7 +63,7 @@ async function readRepository(store: Store, options: CallOptions): Promise<Repos
   }
 }
 
-/** Writes RESTORE.md when it is not there or is another version's: the one object that changes. */
+/** Writes RESTORE.md when it is not there or is another version's: the one object that changes (L5). */
 export async function keepGuideCurrent(
   store: Store,
   text: string,

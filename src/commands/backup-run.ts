@@ -264,7 +264,7 @@ class BackupRun {
     try {
       await store.put(key, object, { signal, kind: role === 'segment' ? 'segment' : 'metadata' })
     } catch (error) {
-      // The name holds the hash of the bytes: what is there under it is the same object.
+      // L5: created, never replaced. The name holds the hash: what is there is the same object.
       if (!isFailure(error, 'object-exists') || (await store.size(key, { signal })) !== bytes) {
         throw error
       }

@@ -116,7 +116,7 @@ export class IndexDecoder {
     this.#rest = bytes.slice()
   }
 
-  /** Failure 'corrupt' unless the last record was the end. */
+  /** L1: Failure 'corrupt' unless the last record was the end. */
   finish(): void {
     if (this.#state !== 'ended' || this.#rest.length > 0) throw this.#corrupt('it ends too early')
   }

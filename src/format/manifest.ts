@@ -72,7 +72,8 @@ export function decodeManifest(bytes: Uint8Array, label: string): Manifest {
   const { segmentSize, frameSize } = manifest.parameters
   const problem =
     manifest.parent !== null && manifest.parent.seq >= manifest.seq
-      ? 'its parent is not older than itself'
+      ? // L3: so no chain of parents goes round in a circle.
+        'its parent is not older than itself'
       : segmentSize % frameSize !== 0
         ? 'its segment size is not a multiple of its frame size'
         : manifest.segments.length !== Math.ceil(manifest.stream.bytes / segmentSize)
