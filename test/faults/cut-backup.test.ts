@@ -44,6 +44,28 @@ describe('a backup that is cut, in this process:', { concurrency: 3 }, () => {
   }
 })
 
+describe('a store that loses what it took:', () => {
+  for (const [role, code] of [
+    ['segments', 31],
+    ['indexes', 31],
+  ] as const) {
+    it(`L2: ${role} are missed before a manifest names them`, async () => {
+      const stand = await Stand.make()
+      const store = stand.openedStore
+      const put = store.put.bind(store)
+      store.put = async (key, object, options) => {
+        if (!key.startsWith(role)) await put(key, object, options)
+      }
+      const report = await stand.backup()
+      assert.equal(report.exitStatus, code, JSON.stringify(report.sources))
+      assert.match(report.sources[0]?.failures[0]?.hint ?? '', /do not rely on it/)
+      const { hashes } = await lookInto(store)
+      assert.ok(![...hashes.keys()].some(key => key.startsWith('manifests/')))
+      stand.remove()
+    })
+  }
+})
+
 async function emptyStand(): Promise<Stand> {
   return await Stand.make()
 }

@@ -75,6 +75,12 @@ export class FakeBtrfs implements Btrfs {
     this.#replace({ ...found, contents: found.contents + 1, generation: generation + 1 })
   }
 
+  /** From now on its subvolumes get other ids and uuids: it is another machine's. */
+  renumber(by: number): void {
+    const world = this.#world()
+    this.#save({ ...world, nextId: world.nextId + by })
+  }
+
   /** What was received, in order. */
   get streams(): readonly Received[] {
     return this.received.map(({ chunks, ended }) => ({ bytes: concatBytes(chunks), ended }))

@@ -22,7 +22,6 @@ import { readSigningKey } from '../../src/commands/keys.ts'
 import type { RepositoryId, SeriesId, Uuid } from '../../src/model/ids.ts'
 import { uuidToBytes } from '../../src/model/ids.ts'
 import { encodeCommand, encodeHead } from '../../src/stream/encode.ts'
-import { makeVault, type Vault } from '../support/vault.ts'
 import { escapes } from '../stream/escapes.ts'
 import {
   type Command,
@@ -31,6 +30,7 @@ import {
   ownUuid,
   sampleClone,
 } from '../stream/sample-stream.ts'
+import { makeVault, type Vault } from '../support/vault.ts'
 import { type Forgery, forge } from './forge.ts'
 
 let vault: Vault

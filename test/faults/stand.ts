@@ -21,6 +21,7 @@ import type { Context } from '../../src/commands/context.ts'
 import { init } from '../../src/commands/init.ts'
 import { keygen } from '../../src/commands/keygen.ts'
 import { type RestoreReport, restore } from '../../src/commands/restore.ts'
+import { type VerifyReport, verify } from '../../src/commands/verify.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Event } from '../../src/model/event.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
@@ -211,6 +212,13 @@ export class Stand {
       ignoreSpace: false,
       dryRun: false,
     })
+  }
+
+  /** Decrypts every object of every backup. */
+  async verify(): Promise<VerifyReport> {
+    const { config, identity } = this
+    const what = { level: 'decrypts', sources: [], remotes: [] } as const
+    return await verify(this.context(), { config, identity, ...what })
   }
 
   /** What `btrfs receive` was fed by the restores so far. */
