@@ -89,7 +89,11 @@ export async function collectProgram(
 /** Starts a program and returns at once; failures to start arrive through `done`. */
 export function startProgram(call: StartCall): RunningProgram {
   throwIfAborted(call.signal)
-  const stdio: StdioOptions = [call.stdin ?? 'ignore', call.stdout ?? 'ignore', call.stderr ?? 'pipe']
+  const stdio: StdioOptions = [
+    call.stdin ?? 'ignore',
+    call.stdout ?? 'ignore',
+    call.stderr ?? 'pipe',
+  ]
   const child = spawn(call.program, [...call.args], {
     cwd: call.folder ?? '/',
     // A session of its own: Ctrl-C on the terminal reaches us only, and we pass it on in our order.

@@ -57,10 +57,11 @@ export function initLines(report: InitReport, { paint }: View): string[] {
   const made = (done: boolean) => (done ? (dryRun ? 'would be made' : 'made') : 'is there already')
   const added = allowedSigners.added ? (dryRun ? 'would allow it' : 'now allows it') : 'allows it'
   const fingerprint =
-    signingKey.fingerprint === null ? '' : `  ${paint('quiet', signingKey.fingerprint)}`
+    signingKey.fingerprint === null ? [] : [`  ${paint('quiet', signingKey.fingerprint)}`]
   const unproven = report.remotes.some(({ proven, failure }) => !proven && failure === null)
   return [
-    `${good} signing key ${escapeControls(signingKey.file)}: ${made(signingKey.made)}${fingerprint}`,
+    `${good} signing key ${escapeControls(signingKey.file)}: ${made(signingKey.made)}`,
+    ...fingerprint,
     `${good} ${escapeControls(allowedSigners.file)}: ${added}`,
     ...report.remotes.flatMap(remote => remoteLines(remote, dryRun, paint)),
     ...(kit === null

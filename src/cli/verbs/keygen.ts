@@ -44,7 +44,8 @@ export function keygenLines({ file, recipient, kind }: KeygenReport, { paint }: 
   const name = escapeControls(file)
   if (recipient === null) return [`would make a ${words} identity in ${name}`]
   return [
-    `${paint('good', '✓')} made a ${words} identity in ${paint('strong', name)}, for your eyes only`,
+    `${paint('good', '✓')} made a ${words} identity, for your eyes only:`,
+    `  ${paint('strong', name)}`,
     '',
     'Its recipient, for keys.recipients of the configuration:',
     '',

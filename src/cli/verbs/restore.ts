@@ -5,9 +5,9 @@ import { Failure, systemCodeOf } from '../../base/failure.ts'
 import { formatBytes, formatDuration, plural } from '../../base/units.ts'
 import type { Comparison } from '../../commands/compare-restored.ts'
 import type { RestoreOptions, RestoreReport } from '../../commands/restore.ts'
-import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { wrap } from '../width.ts'
 import { fromFlag, identityFlag, lookInOf, parseTime, signersFlag } from './shared-flags.ts'
 
 export const restoreVerb: Verb = {
@@ -137,7 +137,8 @@ function howMuch(text: string | undefined): RestoreOptions['verify'] {
   return text === 'full' || text === 'none' ? text : 'sample'
 }
 
-export function restoreLines(report: RestoreReport, { paint }: View): string[] {
+export function restoreLines(report: RestoreReport, view: View): string[] {
+  const { paint } = view
   const { source, id, chain, present, published, writable, comparison, remote } = report
   const name = paint('strong', escapeControls(source))
   const what = `${name} as of ${report.snapshotTime.toISOString()}, backup ${id} on ${escapeControls(remote)}`
@@ -153,11 +154,11 @@ export function restoreLines(report: RestoreReport, { paint }: View): string[] {
     ...(report.receivedBytes === 0 ? [] : [`  ${paint('quiet', cost)}`]),
     ...published.map(path => `  snapshot  ${paint('strong', escapeControls(path))}`),
     ...(writable === null ? [] : [`  writable  ${paint('strong', escapeControls(writable))}`]),
-    ...(comparison === null ? [] : comparisonLines(comparison, paint)),
+    ...(comparison === null ? [] : comparisonLines(comparison, view)),
   ]
 }
 
-function comparisonLines(comparison: Comparison, paint: Paint): string[] {
+function comparisonLines(comparison: Comparison, { paint, width }: View): string[] {
   const { namesCompared, filesCompared, source, differenceCount, differences } = comparison
   const names = plural(namesCompared, 'name')
   const compared =
@@ -166,7 +167,9 @@ function comparisonLines(comparison: Comparison, paint: Paint): string[] {
       : `compared ${names}, and the contents of ${plural(filesCompared, 'file')}, with the source`
   const different = comparison.contentDifferences
   if (differenceCount === 0 && different.length === 0) {
-    return [`${paint('good', '✓')} ${compared}: all equal`]
+    return wrap(`${compared}: all equal`, width - 2).map(
+      (line, n) => `${n === 0 ? paint('good', '✓') : ' '} ${line}`,
+    )
   }
   const count = plural(Math.max(differenceCount, different.length), 'difference')
   const more = differenceCount - differences.length

@@ -3,11 +3,6 @@
 import { parseDuration } from '../../config/values.ts'
 import type { Call, Flag } from '../verb.ts'
 
-export const yesFlag: Flag = {
-  flags: '-y, --yes',
-  doc: 'agree beforehand to what would be asked',
-}
-
 export const remoteFlag: Flag = {
   flags: '-r, --remote <name>',
   doc: 'only this remote; may be repeated',
