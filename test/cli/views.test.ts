@@ -102,8 +102,9 @@ test('init: says what is not proven, and which remote failed', () => {
     },
     view,
   )
-  assert.deepEqual(lines.slice(0, 5), [
-    '✓ signing key /k: made  SHA256:f',
+  assert.deepEqual(lines.slice(0, 6), [
+    '✓ signing key /k: made',
+    '  SHA256:f',
     '✓ /s: now allows it',
     '✓ remote a: repository made, not proven  /mnt',
     '✗ remote b  /mnt',
