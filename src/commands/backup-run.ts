@@ -5,7 +5,7 @@
 //   END and exit status 0 → every object confirmed → signature → manifest
 
 import { createHash } from 'node:crypto'
-import { toHex } from '../base/bytes.ts'
+import { releaseBytes, toHex } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import { isFailure } from '../base/failure.ts'
 import { sendArguments } from '../btrfs/send.ts'
@@ -92,6 +92,8 @@ class BackupRun {
   readonly #records: IndexRecord[] = []
   readonly #prefixes = new Map<number, Sha256>()
   readonly #skeleton = { hash: createHash('sha256'), bytes: 0 }
+  /** Where a frame's memory goes when it was used: back to the reader, while there is one. */
+  #spend: (frame: Uint8Array<ArrayBuffer>) => void = releaseBytes
   /** Frames of a segment that an earlier run may have stored already. */
   #held: Uint8Array<ArrayBuffer>[] = []
   #earlier: ReadonlyMap<number, SegmentRecord>
@@ -141,6 +143,7 @@ class BackupRun {
       onSkeleton: piece => this.#addSkeleton(piece),
       signal: context.signal,
     })
+    this.#spend = frame => reader.takeBack(frame)
     const giveUp = new AbortController()
     try {
       const send = context.btrfs.startSend({
@@ -209,6 +212,7 @@ class BackupRun {
       const { kind: _kind, prefix: _prefix, ...segment } = earlier
       this.#stored.set(n, { sha256: segment.sha256, bytes: segment.bytes })
       this.#records.push({ kind: 'segment', segment })
+      for (const frame of frames) this.#spend(frame)
       this.#segments.skip(rawBytes)
       this.#resumedBytes += rawBytes
       return
@@ -355,6 +359,7 @@ class BackupRun {
       recipients: encrypt === 'none' ? null : recipients,
       hashes: remote.repository.store.features.wants,
       check,
+      onSpent: raw => this.#spend(raw),
       signal: context.signal,
     }
   }

@@ -4,6 +4,7 @@
 
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 
+import { releaseOwnBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 
 /** Plain bytes in every chunk but the last, which holds 1 to this many (0 only when it is alone). */
@@ -126,7 +127,9 @@ export class PayloadSealer {
   #seal(plain: Uint8Array, last: 0 | 1): void {
     const nonce = this.#chunkNonce.next(last)
     const cipher = createCipheriv(algorithm, this.#streamKey, nonce, tagOption)
-    this.#out.set(cipher.update(plain), this.#at)
+    const sealed = cipher.update(plain)
+    this.#out.set(sealed, this.#at)
+    releaseOwnBytes(sealed)
     cipher.final()
     this.#out.set(cipher.getAuthTag(), this.#at + plain.length)
     this.#at += plain.length + payloadTagBytes
@@ -135,7 +138,8 @@ export class PayloadSealer {
 
 /**
  * Opens a whole payload (nonce and chunks). A chunk reaches `onPlain` only after its own tag was
- * right (L6); that it was the last one is known only when this returns. Throws Failure 'corrupt'.
+ * right (L6); that it was the last one is known only when this returns. A chunk is only valid during
+ * the call. Throws Failure 'corrupt'.
  */
 export function openPayload(
   fileKey: Uint8Array,
@@ -202,7 +206,9 @@ function openChunks(run: ChunksToOpen, onPlain: (chunk: Uint8Array) => void): vo
     if (plainBytes === 0 && (at > 0 || run.firstChunkIndex > 0)) throw emptyLast()
     const index = run.firstChunkIndex + at / sealedChunkBytes
     const nonce = chunkNonce.next(isLast ? endsPayload : 0)
-    onPlain(openChunk(run.streamKey, nonce, { sealed: chunks.subarray(at, end), index }))
+    const plain = openChunk(run.streamKey, nonce, { sealed: chunks.subarray(at, end), index })
+    onPlain(plain)
+    releaseOwnBytes(plain)
   }
   run.streamKey.fill(0)
 }
@@ -215,7 +221,8 @@ function openChunk(
   const plainBytes = chunk.sealed.length - payloadTagBytes
   const decipher = createDecipheriv(algorithm, streamKey, nonce, tagOption)
   decipher.setAuthTag(chunk.sealed.subarray(plainBytes))
-  const plain = decipher.update(chunk.sealed.subarray(0, plainBytes))
+  // Not a Buffer: a Buffer's slice() is no copy, and the caller is to copy what it keeps.
+  const plain = bytesOf(decipher.update(chunk.sealed.subarray(0, plainBytes)))
   try {
     decipher.final()
   } catch {
@@ -225,6 +232,10 @@ function openChunk(
     })
   }
   return plain
+}
+
+function bytesOf({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 function streamKeyOf(fileKey: Uint8Array, nonce: Uint8Array): Uint8Array {

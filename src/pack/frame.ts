@@ -1,6 +1,7 @@
 // A frame: up to 1 MiB of raw stream as one zstd frame with a checksum. Both directions.
 
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { pagedBytes, releaseOwnBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import type { Compression } from '../model/backup.ts'
 
@@ -25,12 +26,16 @@ export function compressFrame(
     },
   })
   // zlib hands out a view of the whole bound; a copy keeps only what is used in memory.
-  return new Uint8Array(out)
+  const frame = pagedBytes(out.length)
+  frame.set(out)
+  releaseOwnBytes(out)
+  return frame
 }
 
 /**
  * The raw bytes of a stored frame. Failure 'corrupt' when zstd's checksum fails or the length is
- * not exactly `rawBytes`: a frame that unpacks to more is stopped at that length.
+ * not exactly `rawBytes`: a frame that unpacks to more is stopped at that length. With compression
+ * 'none' they are the stored bytes themselves.
  */
 export function decompressFrame(
   stored: Uint8Array,

@@ -1,5 +1,6 @@
 // Consecutive frames out of a sealed object. Runs in a pack thread.
 
+import { releaseBytes, releaseOwnBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import { openPayloadRange } from './age-payload.ts'
 import { decompressFrame } from './frame.ts'
@@ -16,11 +17,15 @@ export function openFrames(request: OpenRequest): PackReplies['open'] {
     if (stored.length < frame.storedBytes) {
       throw new Failure('corrupt', 'cannot open an object: it is shorter than its index says')
     }
-    raw.set(decompressFrame(stored, frame.rawBytes, request.compress), to)
+    const unpacked = decompressFrame(stored, frame.rawBytes, request.compress)
+    raw.set(unpacked, to)
+    if (unpacked !== stored) releaseOwnBytes(unpacked)
     from += frame.storedBytes
     to += frame.rawBytes
   }
-  return { kind: 'opened', skipped: plain.slice(0, request.skipBytes), raw }
+  const skipped = plain.slice(0, request.skipBytes)
+  if (request.key !== null) releaseBytes(plain)
+  return { kind: 'opened', skipped, raw }
 }
 
 function decrypted(request: OpenRequest): Uint8Array {

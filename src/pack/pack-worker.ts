@@ -33,7 +33,7 @@ async function answer({ id, body }: Envelope<PackRequest>): Promise<void> {
 async function replyTo(request: PackRequest): Promise<Reply> {
   switch (request.kind) {
     case 'compress':
-      return { kind: 'compressed', frame: compress(request) }
+      return compress(request)
     case 'seal':
       return sealObject(request)
     case 'hash': {
@@ -48,19 +48,20 @@ async function replyTo(request: PackRequest): Promise<Reply> {
   }
 }
 
-function compress({ raw, compress, level }: CompressRequest) {
+function compress({ raw, compress, level }: CompressRequest): PackReplies['compress'] {
   const rawBytes = raw.length
   const rawCrc32 = crc32(raw)
-  if (compress === 'none') return { bytes: raw, rawBytes, rawCrc32 }
+  if (compress === 'none') {
+    return { kind: 'compressed', frame: { bytes: raw, rawBytes, rawCrc32 }, spent: undefined }
+  }
   const bytes = compressFrame(raw, level)
-  releaseBytes(raw)
-  return { bytes, rawBytes, rawCrc32 }
+  return { kind: 'compressed', frame: { bytes, rawBytes, rawCrc32 }, spent: raw }
 }
 
 function buffersOf(reply: Reply): ArrayBuffer[] {
   switch (reply.kind) {
     case 'compressed':
-      return [reply.frame.bytes.buffer]
+      return [reply.frame.bytes.buffer, ...(reply.spent ? [reply.spent.buffer] : [])]
     case 'sealed':
       return [reply.bytes.buffer]
     case 'hashed':

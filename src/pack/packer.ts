@@ -20,6 +20,8 @@ export interface PackOptions {
   readonly hashes: readonly ObjectHash[]
   /** Open each object again before it leaves. */
   readonly check: boolean
+  /** Takes back the memory of frames that were given to add(); else it is freed. */
+  readonly onSpent?: (raw: Uint8Array<ArrayBuffer>) => void
   readonly signal?: AbortSignal
 }
 
@@ -44,10 +46,11 @@ export interface PackedObject {
 
 /**
  * What a budget must at least hold for objects of this size: a segment and an index in the making
- * must both fit, with room for one more to be on its way.
+ * must both fit. It is also the most: with two segments of bytes that do not compress, one being
+ * filled while the other is stored, this is what the promised memory leaves room for.
  */
 export function packBudgetBytes(segmentSize: number): number {
-  return Math.round(segmentSize * 2.5)
+  return segmentSize * 2
 }
 
 interface OpenObject {
@@ -127,10 +130,11 @@ export class Packer {
   }
 
   async #compress(object: OpenObject, raw: Uint8Array<ArrayBuffer>): Promise<PackedFrame> {
-    const { pool, compress, level, budget } = this.#options
+    const { pool, compress, level, budget, onSpent = releaseBytes } = this.#options
     const rawBytes = raw.length
     try {
       const reply = await pool.run({ kind: 'compress', raw, compress, level }, [raw])
+      if (reply.spent !== undefined) onSpent(reply.spent)
       const saved = rawBytes - reply.frame.bytes.length
       object.heldBytes -= saved
       budget.give(saved)

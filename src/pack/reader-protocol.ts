@@ -26,6 +26,11 @@ export type ReaderMessage =
   | { readonly kind: 'stopped' }
   | FailureMessage
 
+/** To the reader: memory of frames that were used, as long as a frame, to be filled again. */
+export interface SpentFrame {
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
 export interface ReaderFrame {
   readonly kind: 'frame'
   readonly bytes: Uint8Array<ArrayBuffer>

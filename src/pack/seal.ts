@@ -3,7 +3,13 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { concatBytes, equalBytes, releaseBytes } from '../base/bytes.ts'
+import {
+  concatBytes,
+  equalBytes,
+  pagedBytes,
+  releaseBytes,
+  releaseOwnBytes,
+} from '../base/bytes.ts'
 import { Failure, isFailure } from '../base/failure.ts'
 import { makeAgeHeader } from './age-header.ts'
 import { openPayload, PayloadSealer, payloadNonceBytes, sealedPayloadBytes } from './age-payload.ts'
@@ -43,7 +49,7 @@ async function encrypted(request: SealRequest, recipients: readonly string[]) {
     (sum, frame) => sum + frame.bytes.length,
     request.lead.length,
   )
-  const out = new Uint8Array(header.length + sealedPayloadBytes(plainBytes))
+  const out = pagedBytes(header.length + sealedPayloadBytes(plainBytes))
   out.set(header)
   const sealer = new PayloadSealer(fileKey, randomBytes(payloadNonceBytes), out, header.length)
   sealer.write(request.lead)
@@ -133,6 +139,7 @@ class FrameCutter {
     } else {
       const raw = decompressFrame(bytes, frame.rawBytes, this.#object.compress)
       if (crc32(raw) !== frame.rawCrc32) throw damaged('its contents differ from what was read')
+      if (raw !== bytes) releaseOwnBytes(raw)
     }
     this.#frame += 1
     this.#filled = 0

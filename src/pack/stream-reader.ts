@@ -6,10 +6,11 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { releaseBytes } from '../base/bytes.ts'
 import { Failure, interruption, isFailure, throwIfAborted } from '../base/failure.ts'
 import { runProgram } from '../base/process.ts'
 import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/guard.ts'
-import type { ReaderFrame, ReaderMessage, ReaderTask } from './reader-protocol.ts'
+import type { ReaderFrame, ReaderMessage, ReaderTask, SpentFrame } from './reader-protocol.ts'
 import { stopCredits } from './reader-protocol.ts'
 import { failureOf } from './worker-protocol.ts'
 
@@ -41,7 +42,6 @@ export class StreamReader {
   readonly #credits: Int32Array<SharedArrayBuffer>
   readonly #options: ReaderOptions
   readonly #messages: ReaderMessage[] = []
-  readonly #folder: string
   readonly #exited: Promise<void>
   #wake: (() => void) | undefined
   #died: Error | undefined
@@ -58,7 +58,7 @@ export class StreamReader {
       await runProgram({ program: 'mkfifo', args: ['-m', '600', path] })
       // Opened for both, a FIFO blocks nobody; it stands in until each end has its own side.
       keeper = await open(path, constants.O_RDWR)
-      reader = new StreamReader(folder, path, options)
+      reader = new StreamReader(path, options)
       reader.#writer = await open(path, constants.O_WRONLY)
       await reader.#opened()
       await keeper.close()
@@ -66,15 +66,16 @@ export class StreamReader {
     } catch (error) {
       await keeper?.close()
       await reader?.close()
-      await rm(folder, { recursive: true, force: true })
       throw error
+    } finally {
+      // Both ends are open: nobody needs the name any more, and a run that is killed leaves none.
+      await rm(folder, { recursive: true, force: true })
     }
   }
 
-  private constructor(folder: string, path: string, options: ReaderOptions) {
+  private constructor(path: string, options: ReaderOptions) {
     const { frameSize, segmentSize, expect } = options
     const credits = new SharedArrayBuffer(4)
-    this.#folder = folder
     this.#options = options
     this.#credits = new Int32Array(credits)
     const skeleton = options.onSkeleton !== undefined
@@ -134,6 +135,12 @@ export class StreamReader {
     }
   }
 
+  /** Memory of a frame that was used up; the reader fills it again instead of taking more. */
+  takeBack(bytes: Uint8Array<ArrayBuffer>): void {
+    if (bytes.length !== this.#options.frameSize) return releaseBytes(bytes)
+    this.#worker.postMessage({ bytes } satisfies SpentFrame, [bytes.buffer])
+  }
+
   get end(): StreamEnd {
     if (this.#end === undefined) throw new Error('the stream has not ended')
     return this.#end
@@ -144,7 +151,6 @@ export class StreamReader {
     Atomics.store(this.#credits, 0, stopCredits)
     Atomics.notify(this.#credits, 0)
     await this.#exited
-    await rm(this.#folder, { recursive: true, force: true })
   }
 
   /** Not to be interrupted: a thread that has not opened its end yet would wait for us for ever. */

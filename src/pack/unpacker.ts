@@ -15,7 +15,7 @@ import type { Identity } from './identities.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 /** Frames opened in one go: large enough to keep a thread busy, small enough to flow. */
-const framesAtOnce = 8
+const framesAtOnce = 2
 
 /** What the index says of a segment's inside. */
 export interface SegmentInside {

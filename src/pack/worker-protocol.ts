@@ -75,7 +75,12 @@ export interface OpenRequest {
 export type PackRequest = CompressRequest | SealRequest | HashRequest | OpenRequest
 
 export interface PackReplies {
-  readonly compress: { readonly kind: 'compressed'; readonly frame: PackedFrame }
+  /** `spent`: the raw bytes' memory, to be filled again; undefined when the frame lies in it. */
+  readonly compress: {
+    readonly kind: 'compressed'
+    readonly frame: PackedFrame
+    readonly spent: Bytes | undefined
+  }
   readonly seal: SealedBytes
   readonly hash: { readonly kind: 'hashed'; readonly bytes: Bytes; readonly sha256: Bytes }
   readonly open: { readonly kind: 'opened'; readonly skipped: Bytes; readonly raw: Bytes }

@@ -2,6 +2,7 @@
 // afterwards.
 
 import type { Writable } from 'node:stream'
+import { releaseBytes } from '../base/bytes.ts'
 import { Failure, interruption } from '../base/failure.ts'
 import type { Btrfs } from '../btrfs/btrfs.ts'
 import type { Backup, StreamFacts } from '../model/backup.ts'
@@ -17,6 +18,7 @@ export interface ReceiveTask {
   readonly backup: Backup
   /** The parent's stream facts; null for a full backup. */
   readonly parent: StreamFacts | null
+  /** Its pieces are taken over: their memory is given back as soon as they were received. */
   readonly stream: AsyncIterable<Uint8Array<ArrayBuffer>>
   /** Symlinks that the chain has made so far; updated. */
   readonly symlinks: SymlinkNames
@@ -50,15 +52,19 @@ export async function receiveStream(task: ReceiveTask): Promise<Subvolume> {
  */
 async function* guarded(task: ReceiveTask): AsyncGenerator<Uint8Array> {
   const guard = guardFor(task)
-  let held: readonly Uint8Array[] = []
+  let held: { readonly bytes: Uint8Array; readonly pieces: readonly Uint8Array[] } | undefined
   for await (const bytes of task.stream) {
     guard.write(bytes)
-    yield* held
-    held = task.mender?.write(bytes) ?? [bytes]
+    if (held !== undefined) {
+      yield* held.pieces
+      // They were written: waiting for the garbage collector costs memory, and work of its own.
+      releaseBytes(held.bytes)
+    }
+    held = { bytes, pieces: task.mender?.write(bytes) ?? [bytes] }
     task.onBytes?.(bytes.length)
   }
   guard.finish()
-  yield* held
+  yield* held?.pieces ?? []
 }
 
 /** Holds a stream to what its signed manifest says. */

@@ -46,7 +46,7 @@ export async function openFile(
   const chunks: Uint8Array[] = []
   openPayload(fileKey, sealed.subarray(headerBytes), chunk => {
     onPlain?.(chunk)
-    chunks.push(chunk)
+    chunks.push(chunk.slice())
   })
   return concatBytes(chunks)
 }

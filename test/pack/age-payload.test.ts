@@ -22,7 +22,7 @@ const sealedChunkBytes = payloadChunkBytes + 16
 function open(payload: Uint8Array): { plain: Uint8Array; failed: unknown } {
   const chunks: Uint8Array[] = []
   try {
-    openPayload(fileKey, payload, chunk => chunks.push(chunk))
+    openPayload(fileKey, payload, chunk => chunks.push(chunk.slice()))
     return { plain: concatBytes(chunks), failed: undefined }
   } catch (failed) {
     return { plain: concatBytes(chunks), failed }

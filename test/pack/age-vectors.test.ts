@@ -43,7 +43,7 @@ describe('published age vectors', () => {
 
 async function holds(vector: Vector, expected: string): Promise<void> {
   const chunks: Uint8Array[] = []
-  const outcome = await openVector(vector, chunk => chunks.push(chunk))
+  const outcome = await openVector(vector, chunk => chunks.push(chunk.slice()))
   const released = concatBytes(chunks)
   switch (expected) {
     case 'success':

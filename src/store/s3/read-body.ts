@@ -2,6 +2,7 @@
 
 import { Readable } from 'node:stream'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
+import { releaseBytes } from '../../base/bytes.ts'
 import { Failure } from '../../base/failure.ts'
 import { extentOf, tooLong } from '../ranges.ts'
 import type { GetOptions } from '../store.ts'
@@ -27,6 +28,9 @@ export async function readBody(
       bytes.set(chunk, at)
       at += chunk.length
       await options.pace?.(chunk.length)
+      // A piece that fills its memory shares it with nobody. Left to the collector, the pieces of
+      // one download would be tens of megabytes.
+      if (chunk.length === chunk.buffer.byteLength) releaseBytes(chunk)
     }
     if (at === bytes.length) return bytes
     throw new Failure('store-unavailable', `cannot read ${key}: ${at} of ${expected} bytes came`)
