@@ -19,7 +19,7 @@ const usage = `usage: npm run bench -- [options]
   --rounds N     how often everything is repeated (default 3)
   --size SIZE    of the files, such as 512M or 5G (default 1.5G)
   --only WORDS   contenders whose names hold one of these words, separated by commas
-  --bundle       run dist/btrvault.js, as npm run build makes it, instead of the sources
+  --sources      run the sources (bin/btrvault) instead of the bundle that is installed
   --json FILE    also write every figure to a file
 `
 
@@ -147,7 +147,7 @@ async function storedBytes({ ground, prefix }: Turn, { repository }: Attempt): P
 function chosen(keys: KeyPair): readonly Contender[] {
   const sources = [join(root, 'bin/btrvault')]
   const bundle = [join(root, 'node_modules/.bin/node'), join(root, 'dist/btrvault.js')]
-  const program = options.bundle ? bundle : sources
+  const program = options.sources ? sources : bundle
   const all = [
     bareSend(),
     filePipeline(keys),
@@ -225,7 +225,7 @@ function readOptions() {
         rounds: { type: 'string', default: '3' },
         size: { type: 'string', default: '1.5G' },
         only: { type: 'string', default: '' },
-        bundle: { type: 'boolean', default: false },
+        sources: { type: 'boolean', default: false },
         json: { type: 'string' },
       },
     })
@@ -234,7 +234,7 @@ function readOptions() {
     if (!size || !Number.isInteger(rounds) || rounds < 1) throw new Error('a wrong number')
     const sizeBytes = Math.floor(Number(size[1]) * 1024 ** (size[2] === 'G' ? 3 : 2))
     const only = values.only.split(',').filter(word => word !== '')
-    return { rounds, sizeBytes, only, bundle: values.bundle, json: values.json }
+    return { rounds, sizeBytes, only, sources: values.sources, json: values.json }
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${usage}`)
     process.exit(2)

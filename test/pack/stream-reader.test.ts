@@ -48,6 +48,15 @@ before(async () => {
 after(async () => await rm(folder, { recursive: true, force: true }))
 
 describe('StreamReader', { timeout: 60_000 }, () => {
+  it('fills frames again that were taken back, and shows nothing of what was in them', async () => {
+    const frames = await readAndTakeBack(`cat ${file}`)
+    assert.deepEqual(
+      frames.map(({ length }) => length),
+      framesIn(stream.length),
+    )
+    assert.ok(equalBytes(concatBytes(frames), stream))
+  })
+
   it('gives the stream in whole frames, with what the guard found on the way', async () => {
     const skeleton: Uint8Array[] = []
     const heads: unknown[] = []
@@ -201,6 +210,25 @@ async function round(n: number): Promise<void> {
 
 function options(given: Partial<ReaderOptions> = {}): ReaderOptions {
   return { frameSize, segmentSize, expect: { uuid: ownUuid, parent: null }, ...given }
+}
+
+async function readAndTakeBack(script: string): Promise<Uint8Array[]> {
+  const reader = await StreamReader.open(options({}))
+  const producer = start(script, reader)
+  try {
+    await reader.producerStarted()
+    const copies: Uint8Array[] = []
+    for await (const { bytes } of reader.frames()) {
+      copies.push(bytes.slice())
+      bytes.fill(0xff)
+      reader.takeBack(bytes)
+      assert.ok(bytes.buffer.detached)
+    }
+    return copies
+  } finally {
+    producer.kill('SIGKILL')
+    await inTime(reader.close())
+  }
 }
 
 async function readAll(
