@@ -119,6 +119,8 @@ async function runSteps(run: {
     const stored = await storedBytes(turn, attempt)
     const requests = ground.bucket.requestsSoFar()
     const { output, ...cost } = await measure({ text, env: turn.env }, interruption.signal)
+    // Before anything else is asked of the server.
+    const answered = ground.bucket.requestsSoFar() - requests
     attempt.check?.(step, { ...cost, output })
     const grown = (await storedBytes(turn, attempt)) - stored
     const { fullBytes, changeBytes } = ground
@@ -134,7 +136,7 @@ async function runSteps(run: {
         restore: fullBytes + changeBytes,
       }[step],
       storedBytes: step === 'restore' || grown === 0 ? null : grown,
-      requests: ground.bucket.requestsSoFar() - requests || null,
+      requests: answered === 0 ? null : answered,
     })
   }
   return samples
