@@ -1,7 +1,7 @@
 // npm run bench: btrvault beside what else one would use, on the same files, server and machine.
 // How to read what it prints: docs/performance.md
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -39,28 +39,26 @@ try {
 
 async function main(): Promise<void> {
   await using ground = await makeGround(options.sizeBytes, say)
-  const folder = mkdtempSync(join(tmpdir(), 'btrvault-bench-'))
-  try {
-    const env = environment(ground)
-    const keys = await makeKeys(folder, env)
-    const contenders = chosen(keys)
-    const samples: Sample[] = []
-    for (let round = 1; round <= options.rounds; round += 1) {
-      // Nobody is always first, nor always after the same one.
-      const turns = contenders.map((_, n) => (n + round - 1) % contenders.length)
-      for (const n of turns) {
-        const contender = contenders[n]
-        if (contender === undefined) continue
-        say(`round ${round}: ${contender.name}`)
-        samples.push(...(await runTurn({ contender, round, n }, { ground, folder, env })))
-      }
-      // The server keeps what was deleted for hours else, and its disk has an end.
-      ground.bucket.server.admin(['gc', 'process', '--include-all'])
+  // Where the next run finds and removes it, if this one is killed.
+  const folder = ground.world.outside('bench')
+  mkdirSync(folder)
+  const env = environment(ground)
+  const keys = await makeKeys(folder, env)
+  const contenders = chosen(keys)
+  const samples: Sample[] = []
+  for (let round = 1; round <= options.rounds; round += 1) {
+    // Nobody is always first, nor always after the same one.
+    const turns = contenders.map((_, n) => (n + round - 1) % contenders.length)
+    for (const n of turns) {
+      const contender = contenders[n]
+      if (contender === undefined) continue
+      say(`round ${round}: ${contender.name}`)
+      samples.push(...(await runTurn({ contender, round, n }, { ground, folder, env })))
     }
-    report(samples, ground)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+    // The server keeps what was deleted for hours else, and its disk has an end.
+    ground.bucket.server.admin(['gc', 'process', '--include-all'])
   }
+  report(samples, ground)
 }
 
 interface Place {

@@ -110,7 +110,8 @@ export function verdicts(samples: readonly Sample[], names: Names): Verdict[] {
   const idle = ours.filter(({ step }) => step === 'idle')
   const idleS = median(idle.map(({ cost }) => cost.wallS))
   const requests = median(idle.flatMap(sample => sample.requests ?? []))
-  const memory = Math.max(...ours.map(({ cost }) => cost.processBytes)) / mebibyte
+  const peaks = ours.map(({ cost }) => cost.processBytes / mebibyte)
+  const memory = peaks.length === 0 ? Number.NaN : Math.max(...peaks)
   return [
     ratio('full', [s3, s3Pipeline], 0.8),
     ratio('full', [folder, bare], 1.35),
