@@ -324,7 +324,7 @@ describe('time', () => {
   })
 
   it("Retry-After is waited for, in seconds or as a date of the server's", async () => {
-    const store = await freshStore()
+    const store = await freshStore({ idleTimeoutMs: 20_000 })
     const waits: number[] = []
     const clock = {
       now: () => 0,
