@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import * as z from 'zod'
 import { LineFile, readTextIfPresent, writeFailure } from '../base/atomic-file.ts'
+import { segmentFields } from '../format/index-record.ts'
 import {
   countField,
   repositoryIdField,
@@ -35,17 +36,9 @@ const runRecord = z.strictObject({
 
 const segmentRecord = z.strictObject({
   kind: z.literal('segment'),
-  n: countField,
-  offset: countField,
-  raw: countField,
+  ...segmentFields,
   /** SHA-256 of the stream from its start to this segment's end. */
   prefix: sha256Field,
-  sha256: sha256Field,
-  bytes: countField,
-  header: countField,
-  key: z.string().nullable(),
-  lead: countField,
-  frames: z.array(countField),
 })
 
 /** Signed and about to be put: the next run puts the very same bytes. */

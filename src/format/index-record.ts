@@ -38,7 +38,8 @@ const beginSchema = z.strictObject({
   program: z.string(),
 })
 
-const segmentSchema = z.strictObject({
+/** What is known of a stored segment's inside; a journal keeps the same until the commit. */
+export const segmentFields = {
   n: countField,
   offset: countField,
   /** Raw stream bytes. */
@@ -53,7 +54,9 @@ const segmentSchema = z.strictObject({
   lead: countField,
   /** Stored bytes of each frame, after compression, before encryption. */
   frames: z.array(countField),
-})
+}
+
+const segmentSchema = z.strictObject(segmentFields)
 
 const endSchema = z.strictObject({
   streamSha256: sha256Field,
