@@ -13,7 +13,8 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { syncBuiltinESMExports } from 'node:module'
+import os, { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
 import { type BackupReport, backup } from '../../src/commands/backup.ts'
@@ -30,6 +31,11 @@ import { openStore } from '../../src/store/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { withCount } from '../../src/store/with-count.ts'
 import { FakeBtrfs, type Received } from './fake-btrfs.ts'
+
+// To start the pack threads is most of what such a small run costs; the tests themselves run side
+// by side. Named imports of node:os follow what is put into the module's object.
+os.availableParallelism = () => 1
+syncBuiltinESMExports()
 
 /** A folder in memory where there is one: these tests sync hundreds of small files. */
 export function makeFolder(): string {
