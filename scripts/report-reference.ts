@@ -80,7 +80,7 @@ function section(type: ReportType): string {
 }
 
 function failureSection(): string {
-  const failure = { command: '', type: 'FailureReport', file: 'commands/report.ts' }
+  const failure = { command: '', type: 'FailureReport', file: 'commands/shared/report.ts' }
   return `## Failure\n\nWhat failed on the way, wherever a field is said to be a *failure*.\n\n${table(reportRows(failure))}`
 }
 

@@ -6,7 +6,7 @@ import packageFacts from '../package.json' with { type: 'json' }
 import { systemClock } from './base/clock.ts'
 import { startProgram } from './cli/start.ts'
 import { verbs } from './cli/verbs.ts'
-import type { Context } from './commands/context.ts'
+import type { Context } from './commands/shared/context.ts'
 import type { EventSink } from './model/event.ts'
 
 await startProgram({ version: packageFacts.version, verbs, makeContext })

@@ -1,6 +1,6 @@
 // A failure inside a report, in lines.
 
-import type { FailureReport } from '../commands/report.ts'
+import type { FailureReport } from '../commands/shared/report.ts'
 import type { Paint } from './colour.ts'
 import { escapeControls, escapeLines } from './escape.ts'
 

@@ -1,6 +1,6 @@
 // A plan's steps in lines, each with its reason.
 
-import { reasonInWords } from '../commands/words.ts'
+import { reasonInWords } from '../commands/shared/words.ts'
 import type { Plan, Step } from '../model/plan.ts'
 import type { Paint } from './colour.ts'
 import { escapeControls } from './escape.ts'

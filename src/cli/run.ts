@@ -2,7 +2,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import { type Failure, isFailure, messageOf, systemCodeOf } from '../base/failure.ts'
-import type { Context } from '../commands/context.ts'
+import type { Context } from '../commands/shared/context.ts'
 import type { Config } from '../config/config.ts'
 import { configPath } from '../config/config-path.ts'
 import type { EventSink } from '../model/event.ts'

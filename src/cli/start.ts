@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '../base/clock.ts'
 import { systemCodeOf } from '../base/failure.ts'
-import type { Context } from '../commands/context.ts'
+import type { Context } from '../commands/shared/context.ts'
 import type { EventSink } from '../model/event.ts'
 import { plainPaint } from './colour.ts'
 import { watchInterruptions } from './interruption.ts'

@@ -1,7 +1,7 @@
 // What a verb of the command line is: its words for --help, its flags, and how it is done. One file
 // under verbs/ each; the code that does it is imported only when it is asked for.
 
-import type { Context } from '../commands/context.ts'
+import type { Context } from '../commands/shared/context.ts'
 import type { Config } from '../config/config.ts'
 import type { Paint } from './colour.ts'
 import type { ExitStatus } from './exits.ts'

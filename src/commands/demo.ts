@@ -10,11 +10,11 @@ import { formatBytes } from '../base/units.ts'
 import { decodeManifest } from '../format/manifest.ts'
 import { parseManifestKey } from '../format/object-key.ts'
 import { storedBytes } from '../model/backup.ts'
-import type { Context } from './context.ts'
-import { changeTree, countTree, fillTree, type TreeFacts } from './demo-tree.ts'
-import { compareLists, type ListDifference, walk, walkScript } from './demo-walk.ts'
-import { checkDemoCanRun, DemoWorld, sweepDemos } from './demo-world.ts'
-import { incompleteStatus } from './report.ts'
+import { changeTree, countTree, fillTree, type TreeFacts } from './demo/tree.ts'
+import { compareLists, type ListDifference, walk, walkScript } from './demo/walk.ts'
+import { checkDemoCanRun, DemoWorld, sweepDemos } from './demo/world.ts'
+import type { Context } from './shared/context.ts'
+import { incompleteStatus } from './shared/report.ts'
 
 export interface DemoOptions {
   /** Leave the folder when all is done. */

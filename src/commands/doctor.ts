@@ -4,14 +4,14 @@
 
 import { throwIfAborted } from '../base/failure.ts'
 import type { Config } from '../config/config.ts'
-import { chooseRemotes } from './choose-remotes.ts'
-import type { Context } from './context.ts'
-import type { Check } from './doctor-checks.ts'
-import { checkKeys } from './doctor-keys.ts'
-import { checkMachine, checkState } from './doctor-machine.ts'
-import { checkRemote } from './doctor-remote.ts'
-import { checkSource } from './doctor-source.ts'
-import { incompleteStatus } from './report.ts'
+import type { Check } from './doctor/checks.ts'
+import { checkKeys } from './doctor/keys.ts'
+import { checkMachine, checkState } from './doctor/machine.ts'
+import { checkRemote } from './doctor/remote.ts'
+import { checkSource } from './doctor/source.ts'
+import { chooseRemotes } from './shared/choose-remotes.ts'
+import type { Context } from './shared/context.ts'
+import { incompleteStatus } from './shared/report.ts'
 
 export interface DoctorOptions {
   /** Undefined when there is none: then the machine alone is looked at. */

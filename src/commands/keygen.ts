@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { syncFolder } from '../base/atomic-file.ts'
 import { Failure, systemCodeOf } from '../base/failure.ts'
 import { generateIdentity } from '../pack/identities.ts'
-import { type Context, nowOf } from './context.ts'
+import { type Context, nowOf } from './shared/context.ts'
 
 export interface KeygenOptions {
   /** Where the identity goes; must not exist. */

@@ -6,10 +6,15 @@ import { type CatalogProblem, chainOf } from '../catalog/catalog.ts'
 import { type Backup, type BackupKind, storedBytes } from '../model/backup.ts'
 import type { SeriesId } from '../model/ids.ts'
 import { kindOf } from '../plan/parents.ts'
-import { type ChosenSeries, chooseSeries, refuseUnknown, remotesToLookAt } from './choose-series.ts'
-import type { Context } from './context.ts'
-import { type LookIn, Lookup } from './find-backup.ts'
-import { combinedStatus, type FailureReport, reportFailure } from './report.ts'
+import {
+  type ChosenSeries,
+  chooseSeries,
+  refuseUnknown,
+  remotesToLookAt,
+} from './shared/choose-series.ts'
+import type { Context } from './shared/context.ts'
+import { type LookIn, Lookup } from './shared/find-backup.ts'
+import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
 
 export interface ListOptions extends Omit<LookIn, 'remote' | 'reread'> {
   /** Names of sources, or beginnings of series ids; empty: all. */

@@ -15,9 +15,9 @@ import { readIndex } from '../restore/read-index.ts'
 import { type Link, restoreChain } from '../restore/restore-chain.ts'
 import { writeStream } from '../restore/write-stream.ts'
 import type { Tree } from '../stream/tree.ts'
-import { type Comparison, compareRestored, type HowMuch } from './compare-restored.ts'
-import { type Context, randomHex } from './context.ts'
-import { type FoundBackup, findBackup, type LookIn, Lookup } from './find-backup.ts'
+import { type Comparison, compareRestored, type HowMuch } from './restore/compare-restored.ts'
+import { type Context, randomHex } from './shared/context.ts'
+import { type FoundBackup, findBackup, type LookIn, Lookup } from './shared/find-backup.ts'
 
 export interface RestoreOptions extends LookIn {
   readonly source: string

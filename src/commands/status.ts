@@ -13,12 +13,12 @@ import { describeRemote } from '../model/remote.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import { parentCandidates } from '../plan/parents.ts'
 import { hasChanged } from '../plan/plan-backup.ts'
-import { type LookSession, seriesOf } from './backup-send.ts'
-import { ourSnapshots } from './backup-situation.ts'
-import { type Context, nowOf } from './context.ts'
-import { readSigningPair } from './keys.ts'
-import { lookPatienceMs, type OpenedRemote, Remotes } from './remotes.ts'
-import { type FailureReport, incompleteStatus, reportObstacle } from './report.ts'
+import { type LookSession, seriesOf } from './backup/send.ts'
+import { ourSnapshots } from './backup/situation.ts'
+import { type Context, nowOf } from './shared/context.ts'
+import { readSigningPair } from './shared/keys.ts'
+import { lookPatienceMs, type OpenedRemote, Remotes } from './shared/remotes.ts'
+import { type FailureReport, incompleteStatus, reportObstacle } from './shared/report.ts'
 
 export interface StatusOptions {
   readonly config: Config

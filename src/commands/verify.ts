@@ -28,12 +28,17 @@ import {
   verifyPresent,
 } from '../restore/verify-objects.ts'
 import { TrialReceiver } from '../restore/verify-receive.ts'
-import { type ChosenSeries, chooseSeries, refuseUnknown, remotesToLookAt } from './choose-series.ts'
-import { type Context, randomHex } from './context.ts'
-import { type LookIn, Lookup, type OpenedRepository } from './find-backup.ts'
-import { judgeReceived } from './judge-received.ts'
-import { type FailureReport, incompleteStatus, reportFailure } from './report.ts'
-import { VerifyMeter } from './verify-meter.ts'
+import { judgeReceived } from './restore/judge-received.ts'
+import {
+  type ChosenSeries,
+  chooseSeries,
+  refuseUnknown,
+  remotesToLookAt,
+} from './shared/choose-series.ts'
+import { type Context, randomHex } from './shared/context.ts'
+import { type LookIn, Lookup, type OpenedRepository } from './shared/find-backup.ts'
+import { type FailureReport, incompleteStatus, reportFailure } from './shared/report.ts'
+import { VerifyMeter } from './verify/meter.ts'
 
 export interface VerifyOptions extends Omit<LookIn, 'remote' | 'reread' | 'patienceMs'> {
   readonly level: VerifyLevel

@@ -6,7 +6,7 @@ import { Failure } from '../../src/base/failure.ts'
 import { exitMeanings } from '../../src/cli/exits.ts'
 import { runCommandLine, type World } from '../../src/cli/run.ts'
 import type { Call, Outcome, Verb } from '../../src/cli/verb.ts'
-import type { Context } from '../../src/commands/context.ts'
+import type { Context } from '../../src/commands/shared/context.ts'
 import { FakeScreen } from './fake-screen.ts'
 
 function verbThat(run: (call: Call) => Promise<Outcome>): Verb {

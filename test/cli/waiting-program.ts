@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { interruption } from '../../src/base/failure.ts'
 import { startProgram } from '../../src/cli/start.ts'
 import type { Verb } from '../../src/cli/verb.ts'
-import type { Context } from '../../src/commands/context.ts'
+import type { Context } from '../../src/commands/shared/context.ts'
 
 const cleanupMs = Number(process.argv[2])
 process.argv.splice(2, 1, 'wait')

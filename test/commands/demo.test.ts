@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { compareLists, walk, walkScript } from '../../src/commands/demo-walk.ts'
-import { sweepDemos } from '../../src/commands/demo-world.ts'
+import { compareLists, walk, walkScript } from '../../src/commands/demo/walk.ts'
+import { sweepDemos } from '../../src/commands/demo/world.ts'
 import { type BtrfsWorld, makeBtrfsWorld } from '../support/btrfs-world.ts'
 import { withScratchFolder } from '../support/scratch-folder.ts'
 
@@ -111,7 +111,7 @@ for (const [how, expected] of [
 
 test('without root the demonstration refuses, and says how to run it', async () => {
   await withScratchFolder(async temporary => {
-    const code = `import { checkDemoCanRun } from ${JSON.stringify(join(import.meta.dirname, '../../src/commands/demo-world.ts'))}
+    const code = `import { checkDemoCanRun } from ${JSON.stringify(join(import.meta.dirname, '../../src/commands/demo/world.ts'))}
 process.setgid(65534); process.setuid(65534)
 await checkDemoCanRun().catch(error => { console.log(error.exitStatus, error.message, '-', error.hint) })`
     writeFileSync(join(temporary, 'try.ts'), code)

@@ -8,17 +8,17 @@ import { describe, test } from 'node:test'
 import { plainPaint } from '../../src/cli/colour.ts'
 import { doctorLines } from '../../src/cli/verbs/doctor.ts'
 import { widthOf } from '../../src/cli/width.ts'
-import { type DoctorReport, doctor } from '../../src/commands/doctor.ts'
-import type { Check } from '../../src/commands/doctor-checks.ts'
-import { recipientsFinding } from '../../src/commands/doctor-keys.ts'
+import type { Check } from '../../src/commands/doctor/checks.ts'
+import { recipientsFinding } from '../../src/commands/doctor/keys.ts'
 import {
   compareVersions,
   kernelFinding,
   nodeFinding,
   progsFinding,
   timezonesFinding,
-} from '../../src/commands/doctor-machine.ts'
-import { probeFinding, proofFinding } from '../../src/commands/doctor-remote.ts'
+} from '../../src/commands/doctor/machine.ts'
+import { probeFinding, proofFinding } from '../../src/commands/doctor/remote.ts'
+import { type DoctorReport, doctor } from '../../src/commands/doctor.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { ProbeOutcome } from '../../src/model/probe.ts'
 import { generateIdentity } from '../../src/pack/identities.ts'

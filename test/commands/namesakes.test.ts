@@ -5,9 +5,9 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { backup } from '../../src/commands/backup.ts'
-import type { Context } from '../../src/commands/context.ts'
 import { init } from '../../src/commands/init.ts'
 import { type RestoreReport, restore } from '../../src/commands/restore.ts'
+import type { Context } from '../../src/commands/shared/context.ts'
 import { makeVault, type Vault } from '../support/vault.ts'
 
 describe('two series of one name', () => {

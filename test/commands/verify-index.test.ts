@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { signManifest } from '../../src/catalog/commit.ts'
-import { readSigningKey } from '../../src/commands/keys.ts'
+import { readSigningKey } from '../../src/commands/shared/keys.ts'
 import { type VerifyReport, verify } from '../../src/commands/verify.ts'
 import {
   encodeIndexRecord,

@@ -10,7 +10,7 @@ import { namedObjects, signManifest } from '../../src/catalog/commit.ts'
 import { generateSigningKey, loadSigningKey, type SigningKey } from '../../src/catalog/signing.ts'
 import { backup } from '../../src/commands/backup.ts'
 import { keygen } from '../../src/commands/keygen.ts'
-import { readSigningKey } from '../../src/commands/keys.ts'
+import { readSigningKey } from '../../src/commands/shared/keys.ts'
 import {
   type SeriesVerification,
   type VerifyOptions,

@@ -23,7 +23,7 @@ interface Document {
   readonly error?: unknown
 }
 
-const failureType = { command: '', type: 'FailureReport', file: 'commands/report.ts' }
+const failureType = { command: '', type: 'FailureReport', file: 'commands/shared/report.ts' }
 const failureRows = reportRows(failureType)
 
 /** What in a value is not as the rows say; `seen` collects the paths that were met. */

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Comparison } from '../../src/commands/compare-restored.ts'
+import type { Comparison } from '../../src/commands/restore/compare-restored.ts'
 import type { TreeDifference } from '../../src/stream/compare.ts'
 
 /** By path with its bytes escaped, empty for the root: the walker's fields. */

@@ -1,8 +1,8 @@
 // btrvault doctor: looks at everything that a backup will need, and changes nothing.
 
 import { plural } from '../../base/units.ts'
+import type { Check, CheckOutcome } from '../../commands/doctor/checks.ts'
 import type { DoctorReport } from '../../commands/doctor.ts'
-import type { Check, CheckOutcome } from '../../commands/doctor-checks.ts'
 import type { Paint, Tone } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { Failure, systemCodeOf } from '../../base/failure.ts'
 import { formatBytes, formatDuration, plural } from '../../base/units.ts'
-import type { Comparison } from '../../commands/compare-restored.ts'
+import type { Comparison } from '../../commands/restore/compare-restored.ts'
 import type { RestoreOptions, RestoreReport } from '../../commands/restore.ts'
 import { escapeControls } from '../escape.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'

@@ -1,11 +1,11 @@
 // What a read-only snapshot on this machine looks like, as the kernel itself lists it: a full send
 // of it without file data, replayed. It needs no tool for xattrs, ACLs or capabilities.
 
-import { frameSize } from '../pack/frame.ts'
-import { StreamReader } from '../pack/stream-reader.ts'
-import { TreeReplay } from '../stream/replay.ts'
-import type { Tree } from '../stream/tree.ts'
-import type { Context } from './context.ts'
+import { frameSize } from '../../pack/frame.ts'
+import { StreamReader } from '../../pack/stream-reader.ts'
+import { TreeReplay } from '../../stream/replay.ts'
+import type { Tree } from '../../stream/tree.ts'
+import type { Context } from '../shared/context.ts'
 
 export async function actualTree(context: Context, snapshot: string): Promise<Tree> {
   const { btrfs, signal } = context

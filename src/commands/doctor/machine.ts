@@ -4,13 +4,13 @@
 import { constants } from 'node:fs'
 import { access, readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemCodeOf } from '../base/failure.ts'
-import { runProgram } from '../base/process.ts'
-import { formatBytes } from '../base/units.ts'
-import type { BtrfsVersions } from '../btrfs/filesystem.ts'
-import type { Config } from '../config/config.ts'
-import { type Context, nowOf } from './context.ts'
-import { Area, bad, type Check, type Finding, ok, warn } from './doctor-checks.ts'
+import { systemCodeOf } from '../../base/failure.ts'
+import { runProgram } from '../../base/process.ts'
+import { formatBytes } from '../../base/units.ts'
+import type { BtrfsVersions } from '../../btrfs/filesystem.ts'
+import type { Config } from '../../config/config.ts'
+import { type Context, nowOf } from '../shared/context.ts'
+import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
 
 const leastNodeMajor = 26
 const oldTimezonesYears = 2

@@ -5,30 +5,30 @@
 //   END and exit status 0 → every object confirmed → signature → manifest
 
 import { createHash } from 'node:crypto'
-import { releaseBytes, toHex } from '../base/bytes.ts'
-import { systemClock } from '../base/clock.ts'
-import { isFailure } from '../base/failure.ts'
-import { sendArguments } from '../btrfs/send.ts'
-import { sha256Of } from '../catalog/catalog.ts'
+import { releaseBytes, toHex } from '../../base/bytes.ts'
+import { systemClock } from '../../base/clock.ts'
+import { isFailure } from '../../base/failure.ts'
+import { sendArguments } from '../../btrfs/send.ts'
+import { sha256Of } from '../../catalog/catalog.ts'
 import {
   Journal,
   type RunRecord,
   type SegmentRecord,
   type UnfinishedRun,
-} from '../catalog/journal.ts'
-import type { IndexBegin, IndexEnd, IndexRecord } from '../format/index-record.ts'
-import { encodeLead } from '../format/lead-frame.ts'
-import { type ObjectRole, objectEnding, objectKey } from '../format/object-key.ts'
-import type { Backup, BackupParameters, StoredObject } from '../model/backup.ts'
-import type { RunId, Sha256 } from '../model/ids.ts'
-import { frameSize } from '../pack/frame.ts'
-import { IndexWriter } from '../pack/index-writer.ts'
-import { type PackedObject, Packer, type PackOptions } from '../pack/packer.ts'
-import type { ReaderFrame } from '../pack/reader-protocol.ts'
-import { type StreamEnd, StreamReader } from '../pack/stream-reader.ts'
-import { commitRun, finishCommit } from './backup-commit.ts'
-import type { RunOutcome, RunTask } from './backup-task.ts'
-import { randomHex } from './context.ts'
+} from '../../catalog/journal.ts'
+import type { IndexBegin, IndexEnd, IndexRecord } from '../../format/index-record.ts'
+import { encodeLead } from '../../format/lead-frame.ts'
+import { type ObjectRole, objectEnding, objectKey } from '../../format/object-key.ts'
+import type { Backup, BackupParameters, StoredObject } from '../../model/backup.ts'
+import type { RunId, Sha256 } from '../../model/ids.ts'
+import { frameSize } from '../../pack/frame.ts'
+import { IndexWriter } from '../../pack/index-writer.ts'
+import { type PackedObject, Packer, type PackOptions } from '../../pack/packer.ts'
+import type { ReaderFrame } from '../../pack/reader-protocol.ts'
+import { type StreamEnd, StreamReader } from '../../pack/stream-reader.ts'
+import { randomHex } from '../shared/context.ts'
+import { commitRun, finishCommit } from './commit.ts'
+import type { RunOutcome, RunTask } from './task.ts'
 
 /** Failure 'send-failed' is the source's fault: another parent may do better. */
 export async function runBackup(task: RunTask): Promise<RunOutcome> {

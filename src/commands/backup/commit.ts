@@ -1,15 +1,15 @@
 // The end of a run: a manifest out of what was stored, and the puts that make the backup exist.
 
-import { throwIfAborted } from '../base/failure.ts'
-import { sha256Of } from '../catalog/catalog.ts'
-import { confirmObjects, putManifest, signManifest } from '../catalog/commit.ts'
-import type { CommitRecord, Journal, RunRecord } from '../catalog/journal.ts'
-import type { SignedManifest } from '../catalog/manifest-cache.ts'
-import { decodeManifest, encodeManifest } from '../format/manifest.ts'
-import type { Backup, BackupParameters, Manifest, StoredObject } from '../model/backup.ts'
-import type { StreamSummary } from '../stream/guard.ts'
-import type { RunTask } from './backup-task.ts'
-import { nowOf } from './context.ts'
+import { throwIfAborted } from '../../base/failure.ts'
+import { sha256Of } from '../../catalog/catalog.ts'
+import { confirmObjects, putManifest, signManifest } from '../../catalog/commit.ts'
+import type { CommitRecord, Journal, RunRecord } from '../../catalog/journal.ts'
+import type { SignedManifest } from '../../catalog/manifest-cache.ts'
+import { decodeManifest, encodeManifest } from '../../format/manifest.ts'
+import type { Backup, BackupParameters, Manifest, StoredObject } from '../../model/backup.ts'
+import type { StreamSummary } from '../../stream/guard.ts'
+import { nowOf } from '../shared/context.ts'
+import type { RunTask } from './task.ts'
 
 export interface StoredRun {
   readonly record: RunRecord

@@ -1,10 +1,10 @@
 // The outside world, made once in main.ts and handed to every command.
 
-import type { Clock } from '../base/clock.ts'
-import type { Btrfs } from '../btrfs/btrfs.ts'
-import type { EventSink } from '../model/event.ts'
-import type { RemoteAddress } from '../model/remote.ts'
-import type { OpenedStore, OpenStoreOptions } from '../store/open.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Btrfs } from '../../btrfs/btrfs.ts'
+import type { EventSink } from '../../model/event.ts'
+import type { RemoteAddress } from '../../model/remote.ts'
+import type { OpenedStore, OpenStoreOptions } from '../../store/open.ts'
 
 export interface Context {
   readonly clock: Clock

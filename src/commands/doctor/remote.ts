@@ -2,27 +2,27 @@
 // restore will need is there. Only objects of the trial are written, and removed.
 
 import { stat } from 'node:fs/promises'
-import { equalBytes } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
-import { mountOf } from '../btrfs/mounts.ts'
+import { equalBytes } from '../../base/bytes.ts'
+import { Failure } from '../../base/failure.ts'
+import { mountOf } from '../../btrfs/mounts.ts'
 import {
   loadRemoteMemory,
   type RemoteMemory,
   storeProbe,
   storeRemoteMemory,
-} from '../catalog/local-state.ts'
-import { getIfPresent, openRepository } from '../catalog/repository.ts'
-import { withCredentials } from '../config/access-key.ts'
-import type { Config, RemoteConfig } from '../config/config.ts'
-import { restoreGuideKey } from '../format/object-key.ts'
-import { restoreGuide } from '../format/restore-guide.ts'
-import type { ProbeCheck, ProbeReport } from '../model/probe.ts'
-import { type DirectoryTarget, readDirectoryTarget } from '../store/directory/target.ts'
-import { probeStore } from '../store/probe.ts'
-import type { Store } from '../store/store.ts'
-import { type Context, nowOf } from './context.ts'
-import { Area, bad, type Check, type Finding, ok, warn } from './doctor-checks.ts'
-import { lookPatienceMs } from './remotes.ts'
+} from '../../catalog/local-state.ts'
+import { getIfPresent, openRepository } from '../../catalog/repository.ts'
+import { withCredentials } from '../../config/access-key.ts'
+import type { Config, RemoteConfig } from '../../config/config.ts'
+import { restoreGuideKey } from '../../format/object-key.ts'
+import { restoreGuide } from '../../format/restore-guide.ts'
+import type { ProbeCheck, ProbeReport } from '../../model/probe.ts'
+import { type DirectoryTarget, readDirectoryTarget } from '../../store/directory/target.ts'
+import { probeStore } from '../../store/probe.ts'
+import type { Store } from '../../store/store.ts'
+import { type Context, nowOf } from '../shared/context.ts'
+import { lookPatienceMs } from '../shared/remotes.ts'
+import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
 
 const yearMs = 365 * 86_400_000
 

@@ -1,13 +1,17 @@
 // Remotes that a command works with: opened once, with the repository and what we remember of it.
 
-import type { AllowedSigner } from '../catalog/allowed-signers.ts'
-import { type Catalog, loadCatalog } from '../catalog/catalog.ts'
-import { loadRemoteMemory, type RemoteMemory, storeRemoteMemory } from '../catalog/local-state.ts'
-import { ManifestCache } from '../catalog/manifest-cache.ts'
-import { openRepository, type Repository } from '../catalog/repository.ts'
-import { withCredentials } from '../config/access-key.ts'
-import type { Config, RemoteConfig } from '../config/config.ts'
-import type { OpenedStore } from '../store/open.ts'
+import type { AllowedSigner } from '../../catalog/allowed-signers.ts'
+import { type Catalog, loadCatalog } from '../../catalog/catalog.ts'
+import {
+  loadRemoteMemory,
+  type RemoteMemory,
+  storeRemoteMemory,
+} from '../../catalog/local-state.ts'
+import { ManifestCache } from '../../catalog/manifest-cache.ts'
+import { openRepository, type Repository } from '../../catalog/repository.ts'
+import { withCredentials } from '../../config/access-key.ts'
+import type { Config, RemoteConfig } from '../../config/config.ts'
+import type { OpenedStore } from '../../store/open.ts'
 import type { Context } from './context.ts'
 
 export interface OpenedRemote {

@@ -1,6 +1,6 @@
 // What commands return: plain data that a person's view, JSON and the page can all be made from.
 
-import { Failure, type FailureCode, isFailure, systemCodeOf } from '../base/failure.ts'
+import { Failure, type FailureCode, isFailure, systemCodeOf } from '../../base/failure.ts'
 
 export interface FailureReport {
   readonly code: FailureCode

@@ -1,7 +1,7 @@
 // From the names that a person gives to the remotes of the configuration.
 
-import { Failure } from '../base/failure.ts'
-import type { Config, RemoteConfig } from '../config/config.ts'
+import { Failure } from '../../base/failure.ts'
+import type { Config, RemoteConfig } from '../../config/config.ts'
 
 /** All when no name is given; Failure 'usage' for a name that is none. */
 export function chooseRemotes(config: Config, names: readonly string[]): readonly RemoteConfig[] {

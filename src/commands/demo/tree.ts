@@ -16,8 +16,8 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
-import { throwIfAborted } from '../base/failure.ts'
-import { runProgram } from '../base/process.ts'
+import { throwIfAborted } from '../../base/failure.ts'
+import { runProgram } from '../../base/process.ts'
 
 const mebibyte = 1024 * 1024
 const folderCount = 60

@@ -1,16 +1,16 @@
 // What doctor asks of the keys: can we sign, would we be believed, and who can read what we write.
 
-import { isFailure } from '../base/failure.ts'
-import type { Config } from '../config/config.ts'
+import { isFailure } from '../../base/failure.ts'
+import type { Config } from '../../config/config.ts'
 import {
   checkRecipients,
   isPostQuantum,
   parseRecipient,
   type Recipient,
-} from '../pack/recipients.ts'
-import { Area, bad, type Check, type Finding, ok, warn } from './doctor-checks.ts'
-import { readAllowedSigners, readSigningKey, readSigningPair } from './keys.ts'
-import { reportFailure } from './report.ts'
+} from '../../pack/recipients.ts'
+import { readAllowedSigners, readSigningKey, readSigningPair } from '../shared/keys.ts'
+import { reportFailure } from '../shared/report.ts'
+import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
 
 export async function checkKeys({ keys, remotes }: Config): Promise<readonly Check[]> {
   const area = new Area('keys')

@@ -1,16 +1,16 @@
 // Reading the keys that the configuration or the command line names.
 
 import { readFile, stat } from 'node:fs/promises'
-import { Failure, systemCodeOf } from '../base/failure.ts'
+import { Failure, systemCodeOf } from '../../base/failure.ts'
 import {
   type AllowedSigner,
   allowsNamespace,
   parseAllowedSigners,
-} from '../catalog/allowed-signers.ts'
-import { loadSigningKey, type SigningKey } from '../catalog/signing.ts'
-import type { KeysConfig } from '../config/config.ts'
-import { manifestNamespace } from '../format/manifest.ts'
-import { type Identity, loadIdentities } from '../pack/identities.ts'
+} from '../../catalog/allowed-signers.ts'
+import { loadSigningKey, type SigningKey } from '../../catalog/signing.ts'
+import type { KeysConfig } from '../../config/config.ts'
+import { manifestNamespace } from '../../format/manifest.ts'
+import { type Identity, loadIdentities } from '../../pack/identities.ts'
 
 export async function readSigningKey(path: string): Promise<SigningKey> {
   const text = await readKeyFile(path, 'signing key', 'run btrvault init to make one')

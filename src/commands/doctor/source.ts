@@ -1,15 +1,15 @@
 // What doctor asks of a source: whether a snapshot of it can be made, sent, and meant what it says.
 
-import { formatBytes, plural } from '../base/units.ts'
-import type { Filesystem } from '../btrfs/filesystem.ts'
-import { metadataSpace } from '../btrfs/metadata-space.ts'
-import { activeSwapFiles, mountOf } from '../btrfs/mounts.ts'
-import type { SourceConfig } from '../config/config.ts'
-import { unmentioned } from './backup-situation.ts'
-import type { Context } from './context.ts'
-import { Area, bad, type Check, type Finding, ok, warn } from './doctor-checks.ts'
-import { nearestFolder } from './doctor-machine.ts'
-import { refusal } from './words.ts'
+import { formatBytes, plural } from '../../base/units.ts'
+import type { Filesystem } from '../../btrfs/filesystem.ts'
+import { metadataSpace } from '../../btrfs/metadata-space.ts'
+import { activeSwapFiles, mountOf } from '../../btrfs/mounts.ts'
+import type { SourceConfig } from '../../config/config.ts'
+import { unmentioned } from '../backup/situation.ts'
+import type { Context } from '../shared/context.ts'
+import { refusal } from '../shared/words.ts'
+import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
+import { nearestFolder } from './machine.ts'
 
 const mebibyte = 1024 ** 2
 /** A commit needs some; a snapshot and its deletion each need more. */

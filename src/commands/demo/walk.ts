@@ -2,8 +2,8 @@
 // restore must give back, one line each, sorted, so that `diff` can be the judge.
 
 import { open } from 'node:fs/promises'
-import { Failure } from '../base/failure.ts'
-import { collectProgram, describeOutcome, startProgram } from '../base/process.ts'
+import { Failure } from '../../base/failure.ts'
+import { collectProgram, describeOutcome, startProgram } from '../../base/process.ts'
 
 /** `bash walk.sh FOLDER`: the list on standard output. */
 export const walkScript = `#!/bin/bash

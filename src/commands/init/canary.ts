@@ -1,18 +1,18 @@
 // The proof that what this machine seals can be opened again: a canary is stored, fetched and
 // decrypted with the identity that will be needed on the bad day.
 
-import { equalBytes } from '../base/bytes.ts'
-import { Failure } from '../base/failure.ts'
-import { hashed, type Repository } from '../catalog/repository.ts'
-import { ageHeaderLength, makeAgeHeader, openAgeHeader } from '../pack/age-header.ts'
+import { equalBytes } from '../../base/bytes.ts'
+import { Failure } from '../../base/failure.ts'
+import { hashed, type Repository } from '../../catalog/repository.ts'
+import { ageHeaderLength, makeAgeHeader, openAgeHeader } from '../../pack/age-header.ts'
 import {
   openPayload,
   PayloadSealer,
   payloadNonceBytes,
   sealedPayloadBytes,
-} from '../pack/age-payload.ts'
-import type { Identity } from '../pack/identities.ts'
-import { type Context, randomHex } from './context.ts'
+} from '../../pack/age-payload.ts'
+import type { Identity } from '../../pack/identities.ts'
+import { type Context, randomHex } from '../shared/context.ts'
 
 /** Failure 'identity-wrong' when the identity opens nothing that is sealed for the recipients. */
 export async function proveIdentity(

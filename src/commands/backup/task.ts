@@ -1,14 +1,14 @@
 // What one run needs to know, and what it reports.
 
-import type { Budget } from '../base/concurrency.ts'
-import type { UnfinishedRun } from '../catalog/journal.ts'
-import type { SigningKey } from '../catalog/signing.ts'
-import type { Backup } from '../model/backup.ts'
-import type { SeriesId, Sha256, SourceName } from '../model/ids.ts'
-import type { Subvolume } from '../model/subvolume.ts'
-import type { WorkerPool } from '../pack/worker-pool.ts'
-import type { Context } from './context.ts'
-import type { OpenedRemote } from './remotes.ts'
+import type { Budget } from '../../base/concurrency.ts'
+import type { UnfinishedRun } from '../../catalog/journal.ts'
+import type { SigningKey } from '../../catalog/signing.ts'
+import type { Backup } from '../../model/backup.ts'
+import type { SeriesId, Sha256, SourceName } from '../../model/ids.ts'
+import type { Subvolume } from '../../model/subvolume.ts'
+import type { WorkerPool } from '../../pack/worker-pool.ts'
+import type { Context } from '../shared/context.ts'
+import type { OpenedRemote } from '../shared/remotes.ts'
 
 export interface RunTask {
   readonly context: Context

@@ -1,12 +1,12 @@
 // Whether what `btrfs receive` made has the metadata of what was backed up.
 
-import { Failure } from '../base/failure.ts'
-import { plural } from '../base/units.ts'
-import type { Subvolume } from '../model/subvolume.ts'
-import { compareTrees } from '../stream/compare.ts'
-import type { Tree } from '../stream/tree.ts'
+import { Failure } from '../../base/failure.ts'
+import { plural } from '../../base/units.ts'
+import type { Subvolume } from '../../model/subvolume.ts'
+import { compareTrees } from '../../stream/compare.ts'
+import type { Tree } from '../../stream/tree.ts'
+import type { Context } from '../shared/context.ts'
 import { actualTree } from './actual-tree.ts'
-import type { Context } from './context.ts'
 
 /** Why it has not, as a Failure; it counts kinds of differences and names no file (L10). */
 export function judgeReceived(context: Context) {

@@ -1,17 +1,17 @@
 // What there is before a backup is planned: the source, our snapshots of it, and each remote.
 
-import { isFailure, systemCodeOf } from '../base/failure.ts'
-import type { Catalog } from '../catalog/catalog.ts'
-import { loadJournal } from '../catalog/journal.ts'
-import { journalPath, loadMadeSnapshots } from '../catalog/local-state.ts'
-import type { NestedRule, SourceConfig } from '../config/config.ts'
-import type { Backup } from '../model/backup.ts'
-import type { SeriesId, Uuid } from '../model/ids.ts'
-import type { Subvolume } from '../model/subvolume.ts'
-import type { SourceSituation } from '../plan/plan-backup.ts'
-import { type LookSession, seriesOf, unfinishedOf } from './backup-send.ts'
-import type { OpenedRemote } from './remotes.ts'
-import { type FailureReport, reportFailure } from './report.ts'
+import { isFailure, systemCodeOf } from '../../base/failure.ts'
+import type { Catalog } from '../../catalog/catalog.ts'
+import { loadJournal } from '../../catalog/journal.ts'
+import { journalPath, loadMadeSnapshots } from '../../catalog/local-state.ts'
+import type { NestedRule, SourceConfig } from '../../config/config.ts'
+import type { Backup } from '../../model/backup.ts'
+import type { SeriesId, Uuid } from '../../model/ids.ts'
+import type { Subvolume } from '../../model/subvolume.ts'
+import type { SourceSituation } from '../../plan/plan-backup.ts'
+import type { OpenedRemote } from '../shared/remotes.ts'
+import { type FailureReport, reportFailure } from '../shared/report.ts'
+import { type LookSession, seriesOf, unfinishedOf } from './send.ts'
 
 export interface RemoteView {
   readonly opened: OpenedRemote

@@ -17,11 +17,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { Failure, isFailure } from '../base/failure.ts'
-import { collectProgram, runProgram, startProgram } from '../base/process.ts'
-import { formatBytes } from '../base/units.ts'
-import { parseMounts, pathBelow } from '../btrfs/mounts.ts'
-import type { Context } from './context.ts'
+import { Failure, isFailure } from '../../base/failure.ts'
+import { collectProgram, runProgram, startProgram } from '../../base/process.ts'
+import { formatBytes } from '../../base/units.ts'
+import { parseMounts, pathBelow } from '../../btrfs/mounts.ts'
+import type { Context } from '../shared/context.ts'
 
 const prefix = 'btrvault-demo-'
 const imageBytes = 1024 ** 3

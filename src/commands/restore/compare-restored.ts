@@ -2,17 +2,17 @@
 // without saying so (suid bits, the root's time, inherited ACLs); here they are found and told.
 
 import { join } from 'node:path'
-import { forEachLimited } from '../base/concurrency.ts'
-import { systemCodeOf, throwIfAborted } from '../base/failure.ts'
-import { sameContents } from '../base/same-contents.ts'
-import type { Repository } from '../catalog/repository.ts'
-import type { Backup } from '../model/backup.ts'
-import type { Identity } from '../pack/identities.ts'
-import { expectedTree } from '../restore/expected-tree.ts'
-import { compareTrees, type TreeDifference } from '../stream/compare.ts'
-import type { Tree } from '../stream/tree.ts'
+import { forEachLimited } from '../../base/concurrency.ts'
+import { systemCodeOf, throwIfAborted } from '../../base/failure.ts'
+import { sameContents } from '../../base/same-contents.ts'
+import type { Repository } from '../../catalog/repository.ts'
+import type { Backup } from '../../model/backup.ts'
+import type { Identity } from '../../pack/identities.ts'
+import { expectedTree } from '../../restore/expected-tree.ts'
+import { compareTrees, type TreeDifference } from '../../stream/compare.ts'
+import type { Tree } from '../../stream/tree.ts'
+import type { Context } from '../shared/context.ts'
 import { actualTree } from './actual-tree.ts'
-import type { Context } from './context.ts'
 
 export type HowMuch = 'full' | 'sample' | 'none'
 

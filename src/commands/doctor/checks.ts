@@ -1,7 +1,7 @@
 // What doctor found about one thing.
 
-import { isFailure } from '../base/failure.ts'
-import { reportObstacle } from './report.ts'
+import { isFailure } from '../../base/failure.ts'
+import { reportObstacle } from '../shared/report.ts'
 
 /** - ok · - warn: it works, and may not always · - bad: a backup or a restore will fail or be in danger. */
 export type CheckOutcome = 'ok' | 'warn' | 'bad'

@@ -1,10 +1,10 @@
 // Which series of a repository a command speaks of, by the names that people give their sources.
 
-import { Failure, isFailure } from '../base/failure.ts'
-import type { CatalogProblem } from '../catalog/catalog.ts'
-import type { Config } from '../config/config.ts'
-import type { Backup } from '../model/backup.ts'
-import type { SeriesId } from '../model/ids.ts'
+import { Failure, isFailure } from '../../base/failure.ts'
+import type { CatalogProblem } from '../../catalog/catalog.ts'
+import type { Config } from '../../config/config.ts'
+import type { Backup } from '../../model/backup.ts'
+import type { SeriesId } from '../../model/ids.ts'
 import { chooseRemotes } from './choose-remotes.ts'
 import type { Lookup, OpenedRepository } from './find-backup.ts'
 

@@ -1,8 +1,8 @@
 // Refusals and reasons in words; every face of the program takes them from here.
 
-import { Failure } from '../base/failure.ts'
-import type { SourceConfig } from '../config/config.ts'
-import type { Problem, Step } from '../model/plan.ts'
+import { Failure } from '../../base/failure.ts'
+import type { SourceConfig } from '../../config/config.ts'
+import type { Problem, Step } from '../../model/plan.ts'
 
 /** A plan's problem as the failure that a person reads. */
 export function refusal(problem: Problem, source: SourceConfig): Failure {

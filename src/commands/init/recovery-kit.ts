@@ -1,10 +1,10 @@
 // The recovery kit: one page to print and keep with the identity. Everything that a person needs
 // on a bare machine but the identity itself, which it never holds.
 
-import type { Config } from '../config/config.ts'
-import type { RepositoryId } from '../model/ids.ts'
-import { describeRemote, type RemoteAddress } from '../model/remote.ts'
-import { parseRecipient } from '../pack/recipients.ts'
+import type { Config } from '../../config/config.ts'
+import type { RepositoryId } from '../../model/ids.ts'
+import { describeRemote, type RemoteAddress } from '../../model/remote.ts'
+import { parseRecipient } from '../../pack/recipients.ts'
 
 export interface KitFacts {
   readonly config: Config

@@ -1,6 +1,6 @@
 // Counts what a verify reads, and tells the progress: one subject a series.
 
-import type { Context } from './context.ts'
+import type { Context } from '../shared/context.ts'
 
 export class VerifyMeter {
   readonly #context: Context
