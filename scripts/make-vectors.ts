@@ -7,12 +7,15 @@ import { fileURLToPath } from 'node:url'
 import { documentVectors, nameVectors } from '../test/format/make/documents.ts'
 import { frameVectors, indexVectors, leadVectors } from '../test/format/make/inside.ts'
 import { objectVectors } from '../test/format/make/objects.ts'
+import { tombstoneNameVectors, tombstoneVectors } from '../test/format/make/tombstones.ts'
 import { seriesVectors, signatureVectors } from '../test/format/make/signatures.ts'
 
 const folder = fileURLToPath(new URL('../test/format/vectors/', import.meta.url))
 
 keep('names.json', table('names of objects in a repository', nameVectors()))
 keep('documents.json', table('JSON documents of a repository', documentVectors()))
+keep('tombstone-names.json', table('names of tombstones', tombstoneNameVectors()))
+keep('tombstones.json', table('tombstones, unsigned and signed', tombstoneVectors()))
 keep('leads.json', table('lead frames of segments and indexes', leadVectors()))
 keep('frames.json', table('stored frames', frameVectors()))
 keep('indexes.json', table('raw bytes of indexes', indexVectors()))

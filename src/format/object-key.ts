@@ -72,20 +72,41 @@ export function signatureKey(series: SeriesId, seq: number): string {
   return `${manifestKey(series, seq)}.sig`
 }
 
+export function tombstoneKey(series: SeriesId, seq: number): string {
+  return manifestKey(series, seq).replace(/\.json$/, '.tombstone.json')
+}
+
+export function tombstoneSignatureKey(series: SeriesId, seq: number): string {
+  return `${tombstoneKey(series, seq)}.sig`
+}
+
+/** What may lie in the folder of a series' manifests under one number. */
+export type ManifestPart = 'manifest' | 'signature' | 'tombstone' | 'tombstone-signature'
+
 export interface ManifestPlace {
   readonly series: SeriesId
   readonly seq: number
-  readonly part: 'manifest' | 'signature'
+  readonly part: ManifestPart
 }
 
-/** Undefined when the key is not the name of a manifest or of its signature. */
+/** Undefined when the key is not the name of a manifest, a tombstone or a signature of either. */
 export function parseManifestKey(key: string): ManifestPlace | undefined {
-  const match = /^manifests\/([0-9a-f]+)\/(\d{8,12})\.json(\.sig)?$/.exec(key)
+  const match = /^manifests\/([0-9a-f]+)\/(\d{8,12})(\.tombstone)?\.json(\.sig)?$/.exec(key)
   const series = match ? asSeriesId(match[1] as string) : undefined
   if (!match || !series) return undefined
   const seq = Number(match[2])
-  if (seq < 1 || manifestKey(series, seq) !== key.replace(/\.sig$/, '')) return undefined
-  return { series, seq, part: match[3] ? 'signature' : 'manifest' }
+  const part = parts[(match[3] ? 2 : 0) + (match[4] ? 1 : 0)] as ManifestPart
+  // One thing, one name: a number with zeros too many is not ours.
+  return seq < 1 || keyOfPart[part](series, seq) !== key ? undefined : { series, seq, part }
+}
+
+const parts = ['manifest', 'signature', 'tombstone', 'tombstone-signature'] as const
+
+const keyOfPart: Readonly<Record<ManifestPart, (series: SeriesId, seq: number) => string>> = {
+  manifest: manifestKey,
+  signature: signatureKey,
+  tombstone: tombstoneKey,
+  'tombstone-signature': tombstoneSignatureKey,
 }
 
 /** Backups of one series are numbered from 1; docs/format.md §4 gives the bound. */

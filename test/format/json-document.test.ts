@@ -11,10 +11,11 @@ import {
 } from '../../src/format/json-document.ts'
 import { decodeManifest, encodeManifest } from '../../src/format/manifest.ts'
 import { decodeRepository, encodeRepository } from '../../src/format/repository.ts'
+import { decodeTombstone, encodeTombstone } from '../../src/format/tombstone.ts'
 import { asJson, fromBase64, readVector, vectorsOf } from './vectors.ts'
 
 interface DocumentVector {
-  readonly kind: 'repository' | 'manifest'
+  readonly kind: 'repository' | 'manifest' | 'tombstone'
   readonly text?: string
   readonly base64?: string
   readonly value?: unknown
@@ -24,10 +25,15 @@ interface DocumentVector {
 const kinds = {
   repository: { decode: decodeRepository, encode: encodeRepository },
   manifest: { decode: decodeManifest, encode: encodeManifest },
+  tombstone: { decode: decodeTombstone, encode: encodeTombstone },
 }
 
 describe('golden documents', () => {
-  for (const vector of vectorsOf<DocumentVector>('documents.json')) {
+  const vectors = [
+    ...vectorsOf<DocumentVector>('documents.json'),
+    ...vectorsOf<DocumentVector>('tombstones.json'),
+  ]
+  for (const vector of vectors) {
     const ending = vector.failure?.code ?? 'read'
     it(`${vector.kind}: ${vector.name}: ${ending}`, () => {
       const { decode, encode } = kinds[vector.kind]

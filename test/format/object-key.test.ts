@@ -13,6 +13,8 @@ import {
   parseObjectKey,
   runPrefix,
   signatureKey,
+  tombstoneKey,
+  tombstoneSignatureKey,
 } from '../../src/format/object-key.ts'
 import { asRunId, asSeriesId, asSha256, type SeriesId } from '../../src/model/ids.ts'
 import { checkKey } from '../../src/store/keys.ts'
@@ -24,6 +26,12 @@ interface NameVector {
   readonly means: { readonly role: string; readonly seq?: number; readonly ending?: string } | null
 }
 
+const partKeys = {
+  manifest: manifestKey,
+  signature: signatureKey,
+  tombstone: tombstoneKey,
+  'tombstone-signature': tombstoneSignatureKey,
+}
 const endings = ['.age', '.raw.age', '.zst', '.raw']
 const hex = (digits: number) =>
   fc
@@ -34,7 +42,11 @@ const hex = (digits: number) =>
     .map(all => all.join(''))
 
 describe('golden names', () => {
-  for (const { key, means } of vectorsOf<NameVector>('names.json')) {
+  const vectors = [
+    ...vectorsOf<NameVector>('names.json'),
+    ...vectorsOf<NameVector>('tombstone-names.json'),
+  ]
+  for (const { key, means } of vectors) {
     it(`${JSON.stringify(key)} is ${means === null ? 'none of ours' : `a ${means.role}`}`, () => {
       assert.deepEqual(meaningOf(key), means)
       if (means !== null) checkKey(key)
@@ -72,16 +84,9 @@ describe('names of objects', () => {
     fc.assert(
       fc.property(hex(32), fc.integer({ min: 1, max: lastSeq }), (id, seq) => {
         const series = id as SeriesId
-        assert.deepEqual(parseManifestKey(manifestKey(series, seq)), {
-          series,
-          seq,
-          part: 'manifest',
-        })
-        assert.deepEqual(parseManifestKey(signatureKey(series, seq)), {
-          series,
-          seq,
-          part: 'signature',
-        })
+        for (const [part, write] of Object.entries(partKeys)) {
+          assert.deepEqual(parseManifestKey(write(series, seq)), { series, seq, part })
+        }
       }),
     )
   })
@@ -94,7 +99,10 @@ describe('names of objects', () => {
       n: 12,
       sha256: sha256Of('c'),
     } as const
-    const names = [objectKey(place, '.age'), manifestKey(seriesId, 12), signatureKey(seriesId, 12)]
+    const names = [
+      objectKey(place, '.age'),
+      ...Object.values(partKeys).map(write => write(seriesId, 12)),
+    ]
     fc.assert(
       fc.property(
         fc.constantFrom(...names),
@@ -105,8 +113,8 @@ describe('names of objects', () => {
           const object = parseObjectKey(changed)
           const manifest = parseManifestKey(changed)
           if (object) assert.ok(endings.some(ending => objectKey(object, ending) === changed))
-          const write = manifest?.part === 'signature' ? signatureKey : manifestKey
-          if (manifest) assert.equal(write(manifest.series, manifest.seq), changed)
+          if (manifest)
+            assert.equal(partKeys[manifest.part](manifest.series, manifest.seq), changed)
         },
       ),
       { numRuns: 1000 },

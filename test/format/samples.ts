@@ -3,6 +3,7 @@
 import type { IndexBegin, IndexEnd, IndexSegment } from '../../src/format/index-record.ts'
 import type { Manifest } from '../../src/model/backup.ts'
 import { asRepositoryId, asRunId, asSeriesId, asSha256, asUuid } from '../../src/model/ids.ts'
+import type { Tombstone } from '../../src/model/tombstone.ts'
 
 export const MiB = 1024 * 1024
 
@@ -67,6 +68,17 @@ export const incrementalManifest: Manifest = {
     { sha256: sha256Of('7'), bytes: 3000 },
     { sha256: sha256Of('8'), bytes: 44 },
   ],
+}
+
+export const tombstone: Tombstone = {
+  program: 'btrvault 0.2.0',
+  repository: repositoryId,
+  series: seriesId,
+  seq: 1,
+  run: runId,
+  manifest: sha256Of('9'),
+  createdAt: new Date('2026-12-21T09:31:07.042Z'),
+  notBefore: new Date('2026-12-28T09:31:07.042Z'),
 }
 
 export const begin: IndexBegin = {
