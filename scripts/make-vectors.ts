@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { documentVectors, nameVectors } from '../test/format/make/documents.ts'
 import { frameVectors, indexVectors, leadVectors } from '../test/format/make/inside.ts'
 import { objectVectors } from '../test/format/make/objects.ts'
-import { tombstoneNameVectors, tombstoneVectors } from '../test/format/make/tombstones.ts'
 import { seriesVectors, signatureVectors } from '../test/format/make/signatures.ts'
+import { tombstoneNameVectors, tombstoneVectors } from '../test/format/make/tombstones.ts'
 
 const folder = fileURLToPath(new URL('../test/format/vectors/', import.meta.url))
 

@@ -14,17 +14,28 @@ import {
 } from '../format/object-key.ts'
 import type { Backup } from '../model/backup.ts'
 import type { SeriesId, Sha256 } from '../model/ids.ts'
+import type { Tombstone } from '../model/tombstone.ts'
 import type { AllowedSigner } from './allowed-signers.ts'
 import type { ManifestCache, SignedManifest } from './manifest-cache.ts'
 import type { Repository } from './repository.ts'
 import { verifySignature } from './signing.ts'
+import { cachedTombstone, loadTombstone } from './tombstones.ts'
 
 export interface Catalog {
-  /** By seq, ascending; trusted, and with every ancestor there. */
+  /** By seq, ascending; trusted, not forgotten or still needed, and with every ancestor there. */
   readonly series: ReadonlyMap<SeriesId, readonly Backup[]>
+  /** Forgotten, and needed by none of `series`; whole until prune takes them. By seq, ascending. */
+  readonly hidden: ReadonlyMap<SeriesId, readonly HiddenBackup[]>
+  /** Every one that is trusted, also of backups that are gone, or that one of `series` needs. */
+  readonly tombstones: readonly Tombstone[]
   readonly problems: readonly CatalogProblem[]
-  /** The highest seq that is taken in any way: a manifest, a bare signature, or one seen before. */
+  /** The highest seq that is taken in any way: a manifest, a signature, a tombstone, or one seen before. */
   readonly highestSeqs: ReadonlyMap<SeriesId, number>
+}
+
+export interface HiddenBackup {
+  readonly backup: Backup
+  readonly tombstone: Tombstone
 }
 
 export interface CatalogProblem {
@@ -39,6 +50,8 @@ export interface CatalogProblem {
     | 'replaced'
     /** The store did not give it, though it listed it; only when `reread`. */
     | 'unreachable'
+    /** Nothing is hidden by it. */
+    | 'tombstone-untrusted'
   readonly series: SeriesId
   readonly seq: number
   /** A sentence for people. */
@@ -77,15 +90,68 @@ export async function loadCatalog(
     throw new Failure('store-unavailable', loaded.text)
   }
   for (const { series, seq } of present) draft.sawSeq(series, seq)
-  for (const { series, seq } of (await options.cache?.list()) ?? []) {
-    draft.sawSeq(series, seq)
-    // A machine with memory notices when a store shows it less than before (a rollback).
-    if (!signed.some(place => place.series === series && place.seq === seq)) {
-      const text = `backup ${seq} was there before and is gone from the store`
-      draft.problem({ kind: 'vanished', series, seq, text })
-    }
+  const buried = present.filter(place => place.tombstone)
+  const dig = (place: Presence) => loadBuried(repository, place, options)
+  for await (const found of mapInOrder(buried, fetchesAtOnce, dig)) {
+    if (found === undefined) continue
+    if ('kind' in found) draft.problem(found)
+    else draft.bury(found)
   }
+  await compareWithCache({ repository, options, draft, signed, buried })
   return draft.finish()
+}
+
+interface Comparison {
+  readonly repository: Repository
+  readonly options: CatalogOptions
+  readonly draft: CatalogDraft
+  readonly signed: readonly Presence[]
+  readonly buried: readonly Presence[]
+}
+
+/** A machine with memory notices when a store shows it less than before (a rollback). */
+async function compareWithCache(comparison: Comparison): Promise<void> {
+  const { repository, options, draft, signed, buried } = comparison
+  const { cache } = options
+  const absent = ((await cache?.list()) ?? []).filter(({ series, seq, part }) => {
+    draft.sawSeq(series, seq)
+    const there = part === 'manifest' ? signed : buried
+    return !there.some(place => place.series === series && place.seq === seq)
+  })
+  for (const { series, seq } of absent.filter(({ part }) => part === 'manifest')) {
+    // A backup that was forgotten may go; what this machine remembers of it goes too.
+    const tombstone =
+      draft.tombstoneOf(series, seq) ??
+      (await cachedTombstone(repository, { series, seq }, options))
+    const manifest = await cache?.load(series, seq)
+    if (manifest && sha256Of(manifest.manifest) === tombstone?.manifest) {
+      await cache?.drop(series, seq)
+      continue
+    }
+    const text = `backup ${seq} was there before and is gone from the store`
+    draft.problem({ kind: 'vanished', series, seq, text })
+  }
+  for (const { series, seq } of absent.filter(({ part }) => part === 'tombstone')) {
+    await cache?.dropTombstone(series, seq)
+  }
+}
+
+/** Undefined when it was removed since it was listed. */
+async function loadBuried(
+  repository: Repository,
+  { series, seq, 'tombstone-signature': isSigned }: Presence,
+  options: CatalogOptions,
+): Promise<Tombstone | CatalogProblem | undefined> {
+  const kind = 'tombstone-untrusted'
+  if (!isSigned) {
+    return { kind, series, seq, text: `tombstone ${seq} has no signature beside it` }
+  }
+  try {
+    return await loadTombstone(repository, { series, seq }, options)
+  } catch (error) {
+    if (!isFailure(error) || !['untrusted', 'corrupt', 'refused'].includes(error.code)) throw error
+    return { kind, series, seq, text: error.message }
+  }
 }
 
 /** The chain of a backup, full first. Failure 'object-missing' when an ancestor is not there. */
@@ -110,6 +176,15 @@ interface Presence {
   readonly seq: number
   manifest: boolean
   signature: boolean
+  tombstone: boolean
+  'tombstone-signature': boolean
+}
+
+const nothingThere = {
+  manifest: false,
+  signature: false,
+  tombstone: false,
+  'tombstone-signature': false,
 }
 
 async function listManifests(repository: Repository, signal?: AbortSignal): Promise<Presence[]> {
@@ -118,7 +193,7 @@ async function listManifests(repository: Repository, signal?: AbortSignal): Prom
     const place = parseManifestKey(key)
     if (place === undefined) continue
     const id = `${place.series}/${place.seq}`
-    const presence = found.get(id) ?? { ...place, manifest: false, signature: false }
+    const presence = found.get(id) ?? { series: place.series, seq: place.seq, ...nothingThere }
     presence[place.part] = true
     found.set(id, presence)
   }
@@ -233,6 +308,7 @@ class CatalogDraft {
   readonly #series = new Map<SeriesId, Backup[]>()
   readonly #highest = new Map<SeriesId, number>()
   readonly #problems: CatalogProblem[] = []
+  readonly #tombstones = new Map<string, Tombstone>()
 
   /** In ascending order of seq: an ancestor is added before its descendants. */
   add(backup: Backup): void {
@@ -252,6 +328,14 @@ class CatalogDraft {
     backups.push(backup)
   }
 
+  bury(tombstone: Tombstone): void {
+    this.#tombstones.set(`${tombstone.series}/${tombstone.seq}`, tombstone)
+  }
+
+  tombstoneOf(series: SeriesId, seq: number): Tombstone | undefined {
+    return this.#tombstones.get(`${series}/${seq}`)
+  }
+
   problem(problem: CatalogProblem): void {
     this.#problems.push(problem)
   }
@@ -261,6 +345,39 @@ class CatalogDraft {
   }
 
   finish(): Catalog {
-    return { series: this.#series, problems: this.#problems, highestSeqs: this.#highest }
+    const series = new Map<SeriesId, Backup[]>()
+    const hidden = new Map<SeriesId, HiddenBackup[]>()
+    for (const [id, backups] of this.#series) {
+      const parts = this.#divide(backups)
+      series.set(id, parts.live)
+      if (parts.hidden.length > 0) hidden.set(id, parts.hidden)
+    }
+    return {
+      series,
+      hidden,
+      tombstones: [...this.#tombstones.values()],
+      problems: this.#problems,
+      highestSeqs: this.#highest,
+    }
+  }
+
+  /** L3: what a live backup needs is live itself, whatever tombstone was put beside it. */
+  #divide(backups: readonly Backup[]): { live: Backup[]; hidden: HiddenBackup[] } {
+    const live: Backup[] = []
+    const hidden: HiddenBackup[] = []
+    const needed = new Set<Sha256>()
+    // Newest first: a child has a higher number than its parent.
+    for (const backup of backups.toReversed()) {
+      const { series, seq, parent } = backup.manifest
+      const tombstone = this.tombstoneOf(series, seq)
+      const isForgotten = tombstone?.manifest === backup.manifestSha256
+      if (tombstone && isForgotten && !needed.has(backup.manifestSha256)) {
+        hidden.unshift({ backup, tombstone })
+        continue
+      }
+      live.unshift(backup)
+      if (parent !== null) needed.add(parent.manifest)
+    }
+    return { live, hidden }
   }
 }

@@ -286,6 +286,7 @@ const problemCodes: Readonly<Record<CatalogProblem['kind'], FailureCode>> = {
   fork: 'untrusted',
   replaced: 'untrusted',
   unreachable: 'store-unavailable',
+  'tombstone-untrusted': 'untrusted',
 }
 
 function problemFailure(problem: CatalogProblem, others: readonly CatalogProblem[]): Failure {

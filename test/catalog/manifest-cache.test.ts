@@ -23,7 +23,7 @@ describe('ManifestCache', () => {
       assert.deepEqual(await again.load(seriesId, 2), second)
       assert.deepEqual(
         (await again.list()).sort((a, b) => a.seq - b.seq),
-        [1, 2].map(seq => ({ series: seriesId, seq })),
+        [1, 2].map(seq => ({ series: seriesId, seq, part: 'manifest' })),
       )
     })
   })

@@ -7,10 +7,11 @@ import { putManifest, signManifest } from '../../src/catalog/commit.ts'
 import type { SignedManifest } from '../../src/catalog/manifest-cache.ts'
 import type { Repository } from '../../src/catalog/repository.ts'
 import { SigningKey } from '../../src/catalog/signing.ts'
-import { encodeManifest } from '../../src/format/manifest.ts'
+import { decodeManifest, encodeManifest } from '../../src/format/manifest.ts'
 import { formatSshPublicKeyLine } from '../../src/format/ssh-key.ts'
 import type { Manifest } from '../../src/model/backup.ts'
 import { asUuid, type Uuid } from '../../src/model/ids.ts'
+import type { Tombstone } from '../../src/model/tombstone.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fullManifest, repositoryId } from '../format/samples.ts'
@@ -63,6 +64,24 @@ export function manifestOf(seq: number, changes: Partial<Manifest> = {}): Manife
   const stream = { ...fullManifest.stream, uuid: uuidOf(seq) }
   return { ...fullManifest, seq, snapshot, stream, ...changes }
 }
+
+/** Made a day after the backup, for a week. */
+export function tombstoneOf({ manifest: bytes, series, seq }: SignedManifest): Tombstone {
+  const { run, createdAt, repository } = decodeManifest(bytes, 'a sample')
+  const madeAt = createdAt.getTime() + dayMs
+  return {
+    repository,
+    series,
+    seq,
+    run,
+    manifest: hashOf(bytes),
+    createdAt: new Date(madeAt),
+    notBefore: new Date(madeAt + 7 * dayMs),
+    program: 'btrvault test',
+  }
+}
+
+export const dayMs = 86_400_000
 
 export async function repositoryWith(
   manifests: readonly SignedManifest[],
