@@ -17,7 +17,7 @@ import type {
 export interface MemoryStoreOptions {
   readonly address?: string
   readonly features?: StoreFeatures
-  /** What clock() answers; without it the store has no clock of its own. */
+  /** What clock() answers, and when objects were put; without it the store has no clock of its own. */
   readonly now?: () => number
 }
 
@@ -25,6 +25,7 @@ export class MemoryStore implements Store {
   readonly address: string
   readonly features: StoreFeatures
   readonly #objects = new Map<string, Uint8Array<ArrayBuffer>>()
+  readonly #putAt = new Map<string, number>()
   readonly #now: (() => number) | undefined
 
   constructor(options: MemoryStoreOptions = {}) {
@@ -40,8 +41,10 @@ export class MemoryStore implements Store {
 
   /** A store of its own with the same objects: the state after a crash, tried twice. */
   clone(): MemoryStore {
-    const copy = new MemoryStore({ address: this.address, features: this.features })
+    const { address, features } = this
+    const copy = new MemoryStore({ address, features, ...(this.#now && { now: this.#now }) })
     for (const [key, bytes] of this.#objects) copy.#objects.set(key, bytes.slice())
+    for (const [key, time] of this.#putAt) copy.#putAt.set(key, time)
     return copy
   }
 
@@ -54,6 +57,7 @@ export class MemoryStore implements Store {
       throw new Failure('object-exists', `cannot put ${key}: it exists already`)
     }
     this.#objects.set(key, object.bytes.slice())
+    if (this.#now) this.#putAt.set(key, this.#now())
   }
 
   async get(key: string, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
@@ -81,7 +85,10 @@ export class MemoryStore implements Store {
     for (const key of keys.sort(compareKeys)) {
       throwIfAborted(options.signal)
       const bytes = this.#objects.get(key)
-      if (bytes !== undefined) yield { key, bytes: bytes.length }
+      if (bytes === undefined) continue
+      const putAt = this.#putAt.get(key)
+      const time = putAt === undefined ? {} : { modifiedAt: new Date(putAt) }
+      yield { key, bytes: bytes.length, ...time }
     }
   }
 

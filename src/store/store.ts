@@ -73,4 +73,6 @@ export interface ListOptions extends CallOptions {
 export interface ListedObject {
   readonly key: string
   readonly bytes: number
+  /** When it was put, by the store's clock; absent where the store doesn't say. */
+  readonly modifiedAt?: Date
 }

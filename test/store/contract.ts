@@ -45,7 +45,7 @@ export async function listAll(
   prefix: string,
   options?: ListOptions,
 ): Promise<ListedObject[]> {
-  return await Array.fromAsync(store.list(prefix, options))
+  return await Array.fromAsync(store.list(prefix, options), ({ key, bytes }) => ({ key, bytes }))
 }
 
 type Test = (title: string, run: (store: Store) => Promise<void>) => void
@@ -61,6 +61,17 @@ function writing(test: Test): void {
     assert.deepEqual(await listAll(store, ''), [
       { key: 'segments/aa/0-x.age', bytes: bytes.length },
     ])
+  })
+
+  test('list says when an object was put, if it says so at all', async store => {
+    const before = Date.now()
+    await store.put('a', objectOf('x'))
+    for await (const { modifiedAt } of store.list('')) {
+      if (modifiedAt === undefined) continue
+      // Servers round to seconds.
+      assert.ok(modifiedAt.getTime() > before - 2000, modifiedAt.toISOString())
+      assert.ok(modifiedAt.getTime() < Date.now() + 2000, modifiedAt.toISOString())
+    }
   })
 
   test('put does not create twice, and leaves what is there (L5)', async store => {

@@ -59,7 +59,8 @@ function mayHold(path: string, { prefix, after }: FileListing): boolean {
 
 async function* listFile(key: string, root: string): AsyncGenerator<ListedObject, void> {
   try {
-    yield { key, bytes: (await lstat(`${root}/${key}`)).size }
+    const { size, mtime } = await lstat(`${root}/${key}`)
+    yield { key, bytes: size, modifiedAt: mtime }
   } catch (error) {
     if (systemCodeOf(error) !== 'ENOENT') throw error
   }

@@ -42,12 +42,13 @@ function startAfter(folder: string, after: string | undefined) {
 }
 
 function objectsOf(output: ListObjectsV2CommandOutput, listing: BucketListing): ListedObject[] {
-  return (output.Contents ?? []).map(({ Key, Size }) => {
+  return (output.Contents ?? []).map(({ Key, Size, LastModified }) => {
     const name = Key === undefined ? undefined : decodeKey(Key, output.EncodingType)
     if (name === undefined || Size === undefined || !name.startsWith(listing.folder)) {
       throw unclear(listing, 'an entry without a name or size, or of another place')
     }
-    return { key: name.slice(listing.folder.length), bytes: Size }
+    const key = name.slice(listing.folder.length)
+    return { key, bytes: Size, ...(LastModified && { modifiedAt: LastModified }) }
   })
 }
 
