@@ -2,6 +2,7 @@
 
 import type { Compression, Encryption } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
+import type { MaxDelete, Policy } from '../model/policy.ts'
 import type { RemoteAddress } from '../model/remote.ts'
 
 export interface Config {
@@ -44,12 +45,8 @@ export type NestedRule =
 export interface SourceRemote {
   /** Name of a remote that the configuration has. */
   readonly remote: string
-  /** As written, checked loosely. */
-  readonly keep?: string
-  readonly shape?: Shape
+  readonly policy: Policy
 }
-
-export type Shape = 'tree' | 'chain' | 'epoch'
 
 export interface RemoteConfig {
   readonly name: string
@@ -64,9 +61,17 @@ export interface RemoteConfig {
   /** Raw stream bytes in a segment. */
   readonly segmentSizeBytes: number
   readonly limit: RateLimit
+  readonly access: Access
+  /** How long a forgotten backup is hidden before its objects may go. */
+  readonly graceMs: number
+  /** Of one series, in one run. */
+  readonly maxDelete: MaxDelete
   /** How long a store's call is tried again before the run gives up. */
   readonly retryDeadlineMs: number
 }
+
+/** `no-delete`: this machine writes and reads, and another one forgets and prunes. */
+export type Access = 'full' | 'no-delete'
 
 export interface RateLimit {
   readonly upBytesPerSecond?: number

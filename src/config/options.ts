@@ -94,13 +94,37 @@ export const optionDocs = {
   },
   'sources.*.remotes.*.keep': {
     type: 'keep rule',
-    write: 'a number and a unit for each span, such as 1y 3m 30d 24h, or last 10, or *',
-    doc: 'How many backups to keep for each span of time: `y` years, `q` quarters, `m` months, `w` weeks, `d` days, `h` hours, `M` minutes, `s` seconds; `last 10` for a number of backups; `*` for no limit. **In this version the rule is checked and kept, and has no effect yet:** every run that finds changes makes one backup, and nothing is ever deleted.',
+    default: '`*`: everything',
+    write: 'spans from long to short, such as 1y 3m 30d 24h, and last 10 at the end, or *',
+    doc: 'Which backups to keep. `30d` keeps the first backup of each of the last 30 days, today among them; units are `y` years, `q` quarters, `m` months, `w` ISO weeks, `d` days, `h` hours, `M` minutes and `s` seconds, from long to short, and `*m` means every month without a limit. `last 10` keeps the newest 10, `*` keeps everything. The newest backup and whatever a kept backup needs are always kept. With spans, a run makes a backup only when a span lacks its own.',
+  },
+  'sources.*.remotes.*.min_age': {
+    type: 'duration',
+    default: 'none',
+    write: 'a duration with its unit, such as 36h, 14d or 4w',
+    doc: 'No backup that is younger is forgotten, whatever `keep` says.',
   },
   'sources.*.remotes.*.shape': {
-    type: '`tree`, `chain` or `epoch`',
-    write: 'tree, chain or epoch',
-    doc: 'Which earlier backup a new one is a difference from. **In this version it is checked and kept, and has no effect yet:** each backup is a difference from the last one committed, and the first is full.',
+    type: '`tree` or `chain`',
+    default: '`tree` when `keep` has spans, else `chain`',
+    write: 'tree or chain',
+    doc: 'What a new backup is a difference from. `tree`: the first of the longest span is full, that of each shorter span is a difference from the one of the next longer span, so that chains are as long as `keep` has units. `chain`: each is a difference from the one before; give `full_every` or `max_chain`, as nothing of a chain can be forgotten before a new one begins.',
+  },
+  'sources.*.remotes.*.full_every': {
+    type: 'number and unit',
+    write: 'a number and a unit, such as 1m, 13w or 1y',
+    doc: 'A new full backup when so many of the units have begun since the last one. With `shape: tree` the first backup of the longest span is then a difference too until this is due.',
+  },
+  'sources.*.remotes.*.max_chain': {
+    type: 'number from 1 to 10000',
+    write: 'a whole number from 1 to 10000',
+    doc: 'A new full backup when the chain would have more backups than this.',
+  },
+  'sources.*.remotes.*.allow_full': {
+    type: 'size, `true` or `false`',
+    default: '`true`',
+    write: 'true, false, or a size such as 500GiB',
+    doc: 'Whether a full backup may be made that no rule asks for, because every snapshot that a difference could be built on is lost; with a size, up to about so much file data. The first backup, and fulls by rule, are made in any case.',
   },
   remotes: {
     type: 'section',
@@ -203,6 +227,24 @@ export const optionDocs = {
     default: 'required',
     write: 'an absolute path, such as /mnt/nas/backups',
     doc: 'The directory. `btrvault init` leaves an identity file in it, and later runs refuse a directory without that file: it is what tells a disk that is not mounted from an empty one.',
+  },
+  'remotes.*.access': {
+    type: '`full` or `no-delete`',
+    default: '`full`',
+    write: 'full or no-delete',
+    doc: 'What this machine may do there. With `no-delete` it never forgets or prunes anything: another machine does, with other credentials.',
+  },
+  'remotes.*.grace': {
+    type: 'duration',
+    default: '`7d`',
+    write: 'a duration with its unit, such as 12h, 7d or 4w',
+    doc: 'How long a forgotten backup is only hidden, and can be brought back, before its objects are deleted.',
+  },
+  'remotes.*.max_delete': {
+    type: 'percentage or number',
+    default: '`20%`',
+    write: 'a percentage such as 20%, or a number of backups',
+    doc: 'How many backups of one source a run may forget at most. The rest waits for the next run.',
   },
   'remotes.*.storage_class': {
     type: 'section',

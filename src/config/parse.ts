@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path'
 import { asSourceName } from '../model/ids.ts'
+import { keepEverything, type Policy, unlimited } from '../model/policy.ts'
 import type { RemoteAddress, S3Encryption } from '../model/remote.ts'
 import type {
   Config,
@@ -94,10 +95,23 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
     remotes: Object.entries(entry.remotes).map(
       ([remote, rules]): SourceRemote => ({
         remote,
-        ...(rules.keep === undefined ? {} : { keep: rules.keep }),
-        ...(rules.shape === undefined ? {} : { shape: rules.shape }),
+        policy: toPolicy(rules),
       }),
     ),
+  }
+}
+
+function toPolicy(rules: SourceShape['remotes'][string]): Policy {
+  const keep = rules.keep ?? keepEverything.keep
+  const hasSpans = keep.spans.length > 0 || keep.last === 0
+  const allowFull = rules.allow_full ?? true
+  return {
+    keep,
+    shape: rules.shape ?? (hasSpans ? 'tree' : 'chain'),
+    minAgeMs: rules.min_age ?? 0,
+    fullEvery: rules.full_every ?? null,
+    maxChain: rules.max_chain ?? null,
+    allowFullBytes: typeof allowFull === 'number' ? allowFull : allowFull ? unlimited : 0,
   }
 }
 
@@ -115,6 +129,9 @@ function toRemote(name: string, entry: RemoteShape): RemoteConfig {
     level: entry.level ?? 1,
     segmentSizeBytes: entry.segment_size,
     limit: toLimit(entry.limit),
+    access: entry.access,
+    graceMs: entry.grace,
+    maxDelete: entry.max_delete,
     retryDeadlineMs: entry.retry?.deadline ?? 15 * 60_000,
   }
 }

@@ -99,14 +99,10 @@ function shown(given: unknown, path: Path): string | undefined {
 const laterOptions: Readonly<Record<string, string>> = {
   swift: 's3: or directory:',
   btrfs: 's3: or directory:',
-  access: 'no such line',
   spool: 'no such line',
-  full_every: 'no such line',
   epoch: 'no such line',
-  allow_full: 'no such line',
-  min_age: 'no such line',
-  grace: 'no such line',
-  max_delete: 'no such line',
+  branch_from: 'no such line',
+  lock: 'no such line',
 }
 
 const secretNames =

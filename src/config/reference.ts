@@ -71,8 +71,7 @@ function closing(): string[] {
   return [
     '## Not in this version',
     '',
-    'Remotes of the kinds `swift` and `btrfs`, `access: write-only` and `spool` are recognised and refused. `keep` and `shape`',
-    'are checked and have no effect yet: every run that finds changes makes one backup, and nothing is ever deleted.',
+    'Remotes of the kinds `swift` and `btrfs`, `access: write-only` and `spool` are recognised and refused.',
     '',
   ]
 }

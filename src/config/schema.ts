@@ -6,12 +6,16 @@ import { type OptionPath, optionDocs } from './options.ts'
 import {
   type Parsed,
   parseAbsolutePath,
+  parseAge,
   parseBucket,
   parseDuration,
   parseEndpoint,
+  parseFullEvery,
+  parseFullSize,
   parseInnerPath,
-  parseKeepText,
+  parseKeep,
   parseLimitRate,
+  parseMaxDelete,
   parsePrefix,
   parseReadableStorageClass,
   parseRecipient,
@@ -56,8 +60,15 @@ function sourceSchema() {
 
 function rulesSchema() {
   return z.strictObject({
-    keep: option('sources.*.remotes.*.keep', text(parseKeepText)).optional(),
-    shape: option('sources.*.remotes.*.shape', z.enum(['tree', 'chain', 'epoch'])).optional(),
+    keep: option('sources.*.remotes.*.keep', text(parseKeep)).optional(),
+    min_age: option('sources.*.remotes.*.min_age', textOrNumber(parseAge)).optional(),
+    shape: option('sources.*.remotes.*.shape', z.enum(['tree', 'chain'])).optional(),
+    full_every: option('sources.*.remotes.*.full_every', textOrNumber(parseFullEvery)).optional(),
+    max_chain: option('sources.*.remotes.*.max_chain', z.int().min(1).max(10_000)).optional(),
+    allow_full: option(
+      'sources.*.remotes.*.allow_full',
+      z.union([z.boolean(), textOrNumber(parseFullSize)]),
+    ).optional(),
   })
 }
 
@@ -74,6 +85,11 @@ function remoteSchema() {
       64 * 1024 * 1024,
     ),
     limit: option('remotes.*.limit', limit).optional(),
+    access: option('remotes.*.access', z.enum(['full', 'no-delete'])).default('full'),
+    grace: option('remotes.*.grace', textOrNumber(parseAge)).default(7 * 86_400_000),
+    max_delete: option('remotes.*.max_delete', textOrNumber(parseMaxDelete)).default({
+      percent: 20,
+    }),
     retry: option('remotes.*.retry', retrySchema()).optional(),
   })
 }

@@ -1,6 +1,14 @@
 // Single values as people write them: text → value, or what is wrong with it.
 
 import { parseRate, parseSize } from '../base/units.ts'
+import {
+  type KeepRule,
+  type MaxDelete,
+  parseKeepRule,
+  parseSpanCount,
+  type SpanCount,
+  unlimited,
+} from '../model/policy.ts'
 import { endpointProblem } from '../model/remote.ts'
 
 export type Parsed<T> = { readonly value: T } | { readonly wrong: string }
@@ -78,14 +86,54 @@ export function parseDuration(given: string | number): Parsed<number> {
   return { value: Math.round(ms) }
 }
 
-/** Checked loosely: its meaning belongs to the planner. */
-export function parseKeepText(text: string): Parsed<string> {
-  const words = text.trim().replaceAll(/\s+/g, ' ')
-  if (words === '') return { wrong: 'is empty' }
-  const rest = words.replace(/(^| )last (\d+|\*)(?= |$)/g, '').trim()
-  const wrong = rest.split(' ').find(word => word !== '' && !/^(\*|(\d+|\*)[yqmwdhMs])$/.test(word))
+/** `36h`, `14d`, `4w` → milliseconds; at most 100 years. */
+export function parseAge(given: string | number): Parsed<number> {
+  if (typeof given === 'number') return { wrong: 'is a number without a unit' }
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*$/.exec(given)
+  const unit = match?.[2] ?? ''
+  const unitMs = unit === 'w' ? 7 * 86_400_000 : durationUnitsMs[unit]
+  if (!match || unitMs === undefined) return { wrong: 'is not a duration' }
+  const ms = Number(match[1]) * unitMs
+  if (ms > 36_525 * 86_400_000) return { wrong: 'is longer than 100 years' }
+  return { value: Math.round(ms) }
+}
+
+export function parseKeep(text: string): Parsed<KeepRule> {
+  const rule = parseKeepRule(text)
+  if (rule !== undefined) return { value: rule }
+  const words = text.replace(/(^|\s)last\s+(\d+|\*)(?=\s|$)/g, ' ').split(/\s+/)
+  const wrong = words.find(
+    word => word !== '' && word !== '*' && parseSpanCount(word) === undefined,
+  )
   if (wrong !== undefined) return { wrong: `has "${wrong}" in it, which is not a span` }
-  return { value: words }
+  return { wrong: 'has its parts in another order than from long to short, or one of them twice' }
+}
+
+export function parseFullEvery(given: string | number): Parsed<SpanCount> {
+  const span = typeof given === 'string' ? parseSpanCount(given.trim()) : undefined
+  if (span === undefined || span.count < 1 || span.count === unlimited)
+    return { wrong: 'is not a number of spans' }
+  return { value: span }
+}
+
+export function parseFullSize(given: string | number): Parsed<number> {
+  const bytes = typeof given === 'number' ? given : parseSize(given)
+  if (bytes === undefined || !Number.isInteger(bytes) || bytes < 0)
+    return { wrong: 'is not a size' }
+  return { value: bytes }
+}
+
+/** `20%` or a number of backups, at least 1. */
+export function parseMaxDelete(given: string | number): Parsed<MaxDelete> {
+  const percent = /^\s*(\d{1,3})\s*%\s*$/.exec(String(given))?.[1]
+  if (percent !== undefined) {
+    const value = Number(percent)
+    return value > 100 ? { wrong: 'is more than all' } : { value: { percent: value } }
+  }
+  const count = /^\s*\d{1,6}\s*$/.test(String(given)) ? Number(given) : Number.NaN
+  return Number.isInteger(count)
+    ? { value: { count } }
+    : { wrong: 'is neither a percentage nor a number' }
 }
 
 export function parseBucket(text: string): Parsed<string> {

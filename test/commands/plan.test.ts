@@ -10,6 +10,7 @@ import { plainPaint } from '../../src/cli/colour.ts'
 import { planReportLines } from '../../src/cli/verbs/plan.ts'
 import { type PlannedStep, plan } from '../../src/commands/plan.ts'
 import type { Config } from '../../src/config/config.ts'
+import { keepEverything } from '../../src/model/policy.ts'
 import { makeScene, type Scene } from '../kernel/scene.ts'
 
 const view = { paint: plainPaint, width: 80, verbose: false }
@@ -160,6 +161,8 @@ function withAbsentRemote(config: Config): Config {
   return {
     ...config,
     remotes: [there, absent],
-    sources: [{ ...home, remotes: [...home.remotes, { remote: 'absent' }] }],
+    sources: [
+      { ...home, remotes: [...home.remotes, { remote: 'absent', policy: keepEverything }] },
+    ],
   }
 }

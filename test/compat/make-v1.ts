@@ -12,6 +12,7 @@ import { keygen } from '../../src/commands/keygen.ts'
 import type { Context } from '../../src/commands/shared/context.ts'
 import type { Config, RemoteConfig } from '../../src/config/config.ts'
 import type { SourceName } from '../../src/model/ids.ts'
+import { keepEverything } from '../../src/model/policy.ts'
 import { openStore } from '../../src/store/open.ts'
 import { encodeCommand } from '../../src/stream/encode.ts'
 import { FakeBtrfs } from '../faults/fake-btrfs.ts'
@@ -134,6 +135,9 @@ function configOf(root: string, recipient: string): Config {
     level: 3,
     segmentSizeBytes: MiB,
     limit: {},
+    access: 'full' as const,
+    graceMs: 0,
+    maxDelete: { percent: 20 },
     retryDeadlineMs: 0,
   }))
   return {
@@ -151,7 +155,7 @@ function configOf(root: string, recipient: string): Config {
         path: join(root, 'fs', 'home'),
         snapshots: join(root, 'fs', 'snapshots'),
         nested: { kind: 'refuse' },
-        remotes: remotes.map(({ name }) => ({ remote: name })),
+        remotes: remotes.map(({ name }) => ({ remote: name, policy: keepEverything })),
       },
     ],
     remotes,

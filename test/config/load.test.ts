@@ -62,6 +62,9 @@ const remote: RemoteConfig = {
   level: 1,
   segmentSizeBytes: 64 * 1024 * 1024,
   limit: {},
+  access: 'full',
+  graceMs: 0,
+  maxDelete: { percent: 20 },
   retryDeadlineMs: 1000,
 }
 const keyFile = `[default]

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Config } from '../../src/config/config.ts'
 import { findRemote, findSource } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/parse.ts'
+import { keepEverything } from '../../src/model/policy.ts'
 
 const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'
 const keys = `keys: { recipients: [${recipient}] }\n`
@@ -39,6 +40,9 @@ test('parseConfig() fills in what is not written', () => {
         level: 1,
         segmentSizeBytes: 67_108_864,
         limit: {},
+        access: 'full',
+        graceMs: 7 * 86_400_000,
+        maxDelete: { percent: 20 },
         retryDeadlineMs: 900_000,
       },
     ],
@@ -69,7 +73,22 @@ remotes:
   assert.equal(config.keys.allowedSigners, '/keys/allowed_signers')
   assert.equal(source?.path, '/home/user')
   assert.deepEqual(source?.nested, { kind: 'ignore-listed', paths: ['a/b', 'c'] })
-  assert.deepEqual(source?.remotes, [{ remote: 's', keep: '1y 3m', shape: 'tree' }])
+  assert.deepEqual(source?.remotes, [
+    {
+      remote: 's',
+      policy: {
+        ...keepEverything,
+        keep: {
+          spans: [
+            { unit: 'y', count: 1 },
+            { unit: 'm', count: 3 },
+          ],
+          last: 0,
+        },
+        shape: 'tree',
+      },
+    },
+  ])
   assert.equal(remote?.segmentSizeBytes, 128 * 1024 * 1024)
   assert.deepEqual(remote?.limit, { upBytesPerSecond: 1_000_000 })
   assert.equal(remote?.retryDeadlineMs, 5_400_000)

@@ -105,7 +105,7 @@ run keygen --out identity.txt
 cat > /etc/btrvault/config.yaml <<EOF
 keys: { recipients: [$(sed -n 's/^# public key: //p' identity.txt)] }
 sources:
-  home: { path: /home, snapshots: /.snapshots/home, remotes: { disk: { keep: last 3, shape: chain }, absent: {} } }
+  home: { path: /home, snapshots: /.snapshots/home, remotes: { disk: { keep: 999d last 3, full_every: 1y, shape: chain }, absent: {} } }
   gone: { path: /nowhere, snapshots: /.snapshots/gone, remotes: { disk: {} } }
   full: { path: /home/full, snapshots: /.snapshots/full, nested: [inner], remotes: { plain: {} } }
 remotes:
@@ -237,6 +237,7 @@ describe('docs/reports.md', () => {
 
 /** What the runs above do not bring about. */
 const rarely = [
+  /^config check: remotes\[\]\.maxDelete\.count/,
   /^config check: remotes\[\]\.(address\.(?!path$|kind)|accessKeyFile)/,
   // Decided anew when the sends are done; `plan` tells what is expected.
   /^backup: .*\.plan\.steps\[\]\.path$/,

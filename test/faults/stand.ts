@@ -26,6 +26,7 @@ import { type VerifyReport, verify } from '../../src/commands/verify.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Event } from '../../src/model/event.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
+import { keepEverything } from '../../src/model/policy.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -144,7 +145,7 @@ export class Stand {
           path: this.source,
           snapshots: this.snapshots,
           nested: { kind: 'refuse' },
-          remotes: [{ remote: 'disk' }],
+          remotes: [{ remote: 'disk', policy: keepEverything }],
         },
       ],
       remotes: [
@@ -156,6 +157,9 @@ export class Stand {
           level: 1,
           segmentSizeBytes: oneMiB,
           limit: {},
+          access: 'full',
+          graceMs: 0,
+          maxDelete: { percent: 20 },
           retryDeadlineMs: 0,
         },
       ],
