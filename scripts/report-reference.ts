@@ -30,6 +30,10 @@ export const reportTypes: readonly ReportType[] = [
   { command: 'list', type: 'ListReport', file: 'commands/list.ts' },
   { command: 'verify', type: 'VerifyReport', file: 'commands/verify.ts' },
   { command: 'restore', type: 'RestoreReport', file: 'commands/restore.ts' },
+  { command: 'forget', type: 'ForgetReport', file: 'commands/forget.ts' },
+  { command: 'undelete', type: 'UndeleteReport', file: 'commands/undelete.ts' },
+  { command: 'prune', type: 'PruneReport', file: 'commands/prune.ts' },
+  { command: 'du', type: 'DuReport', file: 'commands/du.ts' },
 ]
 
 export interface Row {
@@ -72,7 +76,7 @@ with \`?\` may be left out. Fields may be added in later versions; those that ar
 
 Paths of the user's files, in \`comparison\` only, have one character a byte, because names need not be UTF-8.
 
-\`config schema\`, \`config example\` and \`restore --stdout\` print their product instead.
+\`config schema\`, \`config example\`, \`policy s3\` and \`restore --stdout\` print their product instead.
 `
 
 function section(type: ReportType): string {

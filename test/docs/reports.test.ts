@@ -172,7 +172,7 @@ describe('docs/reports.md', () => {
     const names = verbs.flatMap(({ name, verbs: below }) =>
       below === undefined ? [name] : below.map(one => `${name} ${one.name}`),
     )
-    const products = ['config schema', 'config example']
+    const products = ['config schema', 'config example', 'policy s3']
     assert.deepEqual(
       reportTypes.map(({ command }) => command).sort(),
       names.filter(name => !products.includes(name)).sort(),
