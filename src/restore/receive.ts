@@ -35,7 +35,7 @@ export async function receiveStream(task: ReceiveTask): Promise<Subvolume> {
   const receive = task.btrfs.startReceive({ staging: task.staging, signal })
   const pipe = new Feeder(receive.stdin, receive.done, signal)
   try {
-    for await (const bytes of guarded(task)) await pipe.write(bytes)
+    for await (const piece of guarded(task)) await pipe.write(piece)
     await pipe.end()
     await receive.done
   } catch (error) {
@@ -46,25 +46,38 @@ export async function receiveStream(task: ReceiveTask): Promise<Subvolume> {
   return await judge(task)
 }
 
+/** Bytes guarded and mended in one go: about as many as wait in a pipe, so that receive never waits for us. */
+const sliceBytes = 128 * 1024
+
+interface Piece {
+  readonly bytes: Uint8Array
+  /** With the last piece of a chunk: memory that nobody needs once it was written. */
+  readonly spent: Uint8Array | undefined
+}
+
 /**
- * The stream, each chunk only after the guard agreed to it, the last one only after the stream's
+ * The stream, each slice only after the guard agreed to it, the last one only after the stream's
  * own hash was right: it holds END, without which receive never marks a subvolume as received.
  */
-async function* guarded(task: ReceiveTask): AsyncGenerator<Uint8Array> {
+async function* guarded(task: ReceiveTask): AsyncGenerator<Piece> {
   const guard = guardFor(task)
-  let held: { readonly bytes: Uint8Array; readonly pieces: readonly Uint8Array[] } | undefined
-  for await (const bytes of task.stream) {
-    guard.write(bytes)
-    if (held !== undefined) {
-      yield* held.pieces
-      // They were written: waiting for the garbage collector costs memory, and work of its own.
-      releaseBytes(held.bytes)
+  let held: readonly Piece[] = []
+  for await (const chunk of task.stream) {
+    for (let at = 0; at < chunk.length; at += sliceBytes) {
+      const bytes = chunk.subarray(at, at + sliceBytes)
+      guard.write(bytes)
+      yield* held
+      const spent = at + sliceBytes >= chunk.length ? chunk : undefined
+      held = pieces(task.mender?.write(bytes) ?? [bytes], spent)
     }
-    held = { bytes, pieces: task.mender?.write(bytes) ?? [bytes] }
-    task.onBytes?.(bytes.length)
+    task.onBytes?.(chunk.length)
   }
   guard.finish()
-  yield* held?.pieces ?? []
+  yield* held
+}
+
+function pieces(parts: readonly Uint8Array[], spent: Uint8Array | undefined): Piece[] {
+  return parts.map((bytes, n) => ({ bytes, spent: n === parts.length - 1 ? spent : undefined }))
 }
 
 /** Holds a stream to what its signed manifest says. */
@@ -90,11 +103,15 @@ async function judge({ btrfs, staging, backup, signal }: ReceiveTask): Promise<S
   )
 }
 
-/** Writes with back-pressure; a receiver that died fails the write instead of hanging it. */
+/**
+ * Writes with back-pressure, one piece ahead: the next one is guarded while receive still reads.
+ * A receiver that died fails the write instead of hanging it.
+ */
 class Feeder {
   readonly #pipe: Writable
   readonly #ended: Promise<never>
   readonly #signal: AbortSignal
+  #lastWritten: Promise<void> = Promise.resolve()
 
   constructor(pipe: Writable, done: Promise<void>, signal: AbortSignal) {
     this.#pipe = pipe
@@ -107,14 +124,18 @@ class Feeder {
     this.#ended.catch(() => {})
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
+  async write({ bytes, spent }: Piece): Promise<void> {
     if (this.#signal.aborted) throw interruption(this.#signal)
-    const written = new Promise<void>(resolve => {
+    const before = this.#lastWritten
+    this.#lastWritten = new Promise<void>(resolve => {
       this.#pipe.write(bytes, error => {
-        if (!error) resolve()
+        if (error) return
+        // Waiting for the garbage collector costs memory, and work of its own.
+        if (spent !== undefined) releaseBytes(spent)
+        resolve()
       })
     })
-    await Promise.race([written, this.#ended])
+    await Promise.race([before, this.#ended])
   }
 
   async end(): Promise<void> {
