@@ -30,6 +30,10 @@ export const reportTypes: readonly ReportType[] = [
   { command: 'list', type: 'ListReport', file: 'commands/list.ts' },
   { command: 'verify', type: 'VerifyReport', file: 'commands/verify.ts' },
   { command: 'restore', type: 'RestoreReport', file: 'commands/restore.ts' },
+  { command: 'forget', type: 'ForgetReport', file: 'commands/forget.ts' },
+  { command: 'undelete', type: 'UndeleteReport', file: 'commands/undelete.ts' },
+  { command: 'prune', type: 'PruneReport', file: 'commands/prune.ts' },
+  { command: 'du', type: 'DuReport', file: 'commands/du.ts' },
 ]
 
 export interface Row {

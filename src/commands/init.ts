@@ -19,6 +19,7 @@ import type { Config, RemoteConfig } from '../config/config.ts'
 import { manifestNamespace, signerPrincipal } from '../format/manifest.ts'
 import { restoreGuide } from '../format/restore-guide.ts'
 import { formatSshPublicKeyLine } from '../format/ssh-key.ts'
+import { tombstoneNamespace } from '../format/tombstone.ts'
 import { asRepositoryId, type RepositoryId } from '../model/ids.ts'
 import type { ProbeReport } from '../model/probe.ts'
 import { describeRemote, type RemoteAddress } from '../model/remote.ts'
@@ -240,7 +241,10 @@ async function allowSigner(
   const file = config.keys.allowedSigners
   const text = (await readTextIfPresent(file)) ?? ''
   if (publicKeyLine === null) return true
-  const line = `${signerPrincipal} namespaces="${manifestNamespace}" ${publicKeyLine}`
+  // A machine that may not delete anywhere has no business hiding either.
+  const mayForget = config.remotes.some(({ access }) => access === 'full')
+  const namespaces = mayForget ? `${manifestNamespace},${tombstoneNamespace}` : manifestNamespace
+  const line = `${signerPrincipal} namespaces="${namespaces}" ${publicKeyLine}`
   const [ours] = parseAllowedSigners(line, 'our own key')
   const known = text.trim() === '' ? [] : parseAllowedSigners(text, file)
   const isThere = known.some(

@@ -2,7 +2,7 @@
 // read; only what a trusted key signed is shown as a backup.
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
-import { type CatalogProblem, chainOf } from '../catalog/catalog.ts'
+import { type CatalogProblem, chainOf, type HiddenBackup } from '../catalog/catalog.ts'
 import { type Backup, type BackupKind, storedBytes } from '../model/backup.ts'
 import type { SeriesId } from '../model/ids.ts'
 import { kindOf } from '../plan/parents.ts'
@@ -21,6 +21,8 @@ export interface ListOptions extends Omit<LookIn, 'remote' | 'reread'> {
   readonly sources: readonly string[]
   /** Names of remotes; empty: all. */
   readonly remotes: readonly string[]
+  /** Forgotten ones too. */
+  readonly hidden?: boolean
 }
 
 export interface ListReport {
@@ -52,6 +54,8 @@ export interface SeriesListing {
   readonly source: string | null
   /** Oldest first. */
   readonly backups: readonly ListedBackup[]
+  /** Forgotten, and not yet deleted; only when asked for. */
+  readonly hidden: readonly ListedHidden[]
   /** What is no backup, though it looks like one, or is wrong about one. */
   readonly problems: readonly Omit<CatalogProblem, 'series'>[]
   readonly storedBytes: number
@@ -78,6 +82,11 @@ export interface ListedBackup {
   readonly signer: string
 }
 
+export interface ListedHidden extends ListedBackup {
+  /** From then on prune may delete it. */
+  readonly notBefore: Date
+}
+
 export async function list(context: Context, options: ListOptions): Promise<ListReport> {
   await using lookup = await Lookup.open(context, options)
   const remotes: RemoteListing[] = []
@@ -102,7 +111,9 @@ async function listRemote(
   try {
     const opened = await lookup.open(remote)
     const { chosen, absent, foreignCount } = await chooseSeries(lookup, opened, options)
-    const series = chosen.map(listSeries)
+    const series = chosen.map(one =>
+      listSeries(one, options.hidden ? opened.catalog.hidden.get(one.series) : []),
+    )
     const backupCount = series.reduce((sum, { backups }) => sum + backups.length, 0)
     const stored = series.reduce((sum, one) => sum + one.storedBytes, 0)
     const sums = { backupCount, storedBytes: stored }
@@ -115,11 +126,19 @@ async function listRemote(
   }
 }
 
-function listSeries({ series, source, backups, problems }: ChosenSeries): SeriesListing {
+function listSeries(
+  { series, source, backups, problems }: ChosenSeries,
+  hidden: readonly HiddenBackup[] = [],
+): SeriesListing {
+  const all = [...backups, ...hidden.map(({ backup }) => backup)]
   return {
     series,
     source,
     backups: backups.map(backup => listBackup(backup, backups)),
+    hidden: hidden.map(({ backup, tombstone }) => ({
+      ...listBackup(backup, all),
+      notBefore: tombstone.notBefore,
+    })),
     problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
     storedBytes: backups.reduce((sum, { manifest }) => sum + storedBytes(manifest), 0),
   }

@@ -26,6 +26,7 @@ export interface ObjectPlace {
 }
 
 const folders: Record<ObjectRole, string> = { segment: 'segments', index: 'indexes' }
+export const roleFolders: readonly string[] = Object.values(folders)
 
 /** `.age` is zstd inside age; what is left out of that changes the ending. */
 export function objectEnding(parameters: Pick<BackupParameters, 'compress' | 'encrypt'>): string {

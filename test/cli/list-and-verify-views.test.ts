@@ -16,6 +16,7 @@ const home: SeriesListing = {
   series,
   source: 'home',
   storedBytes: 3 * 1024,
+  hidden: [],
   problems: [],
   backups: [
     {

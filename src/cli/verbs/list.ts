@@ -1,7 +1,13 @@
 // btrvault list: the backups that exist.
 
 import { formatBytes, plural } from '../../base/units.ts'
-import type { ListedBackup, ListReport, RemoteListing, SeriesListing } from '../../commands/list.ts'
+import type {
+  ListedBackup,
+  ListedHidden,
+  ListReport,
+  RemoteListing,
+  SeriesListing,
+} from '../../commands/list.ts'
 import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
@@ -25,7 +31,13 @@ export const listVerb: Verb = {
     },
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
-  flags: [remoteFlag, fromFlag, identityFlag, signersFlag],
+  flags: [
+    remoteFlag,
+    fromFlag,
+    identityFlag,
+    signersFlag,
+    { flags: '--hidden', doc: 'forgotten backups too, which undelete can bring back' },
+  ],
   exits: [3, 10, 12, 30, 31, 40],
   run: runList,
 }
@@ -36,6 +48,7 @@ async function runList(call: Call): Promise<Outcome> {
     ...(await lookInOf(call)),
     sources: call.arguments,
     remotes: call.flags.list('remote'),
+    hidden: call.flags.is('hidden'),
   })
   return { report, exit: report.exitStatus, lines: view => listLines(report, view) }
 }
@@ -88,7 +101,7 @@ interface Setting {
 }
 
 function seriesLines(listing: SeriesListing, { place, timezone, view }: Setting): string[] {
-  const { series, source, backups, problems } = listing
+  const { series, source, backups, hidden, problems } = listing
   const { paint } = view
   const hint = `  ${paint('quiet', 'hint: give --identity FILE to learn the name of its source')}`
   const table =
@@ -102,8 +115,26 @@ function seriesLines(listing: SeriesListing, { place, timezone, view }: Setting)
     seriesHeading({ series, source }, place, paint),
     ...(source === null ? [hint] : []),
     ...table.map(line => `  ${line}`),
+    ...hiddenLines(hidden, timezone, view),
     ...problems.map(({ text }) => `  ${paint('bad', '✗')} ${escapeControls(text)}`),
   ]
+}
+
+function hiddenLines(
+  hidden: readonly ListedHidden[],
+  timezone: string,
+  { paint, width }: View,
+): string[] {
+  if (hidden.length === 0) return []
+  const rows = rowsOf(hidden, timezone).map((row, index) => [
+    ...row,
+    localTime(hidden[index]?.notBefore ?? new Date(0), timezone),
+  ])
+  const table = formatTable([...columns(timezone), { heading: 'goes after' }], rows, {
+    paint,
+    width: width - 2,
+  })
+  return ['', ...[paint('quiet', 'forgotten:'), ...table].map(line => `  ${line}`)]
 }
 
 function rowsOf(backups: readonly ListedBackup[], timezone: string): Cell[][] {

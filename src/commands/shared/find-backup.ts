@@ -246,6 +246,7 @@ export async function findBackup(
       const series = await lookup.seriesOf(opened, wanted.source)
       const backups = (series && opened.catalog.series.get(series)) ?? []
       tellProblems(context, opened, series)
+      refuseForgotten(wanted, opened, series)
       return { ...opened, backups, backup: choose(wanted, backups, name) }
     } catch (error) {
       if (isFailure(error, 'interrupted')) throw error
@@ -279,6 +280,21 @@ function tellProblems(
 }
 
 const problemsTold = 20
+
+/** It is whole; but who asks for it should know that it is about to go. */
+function refuseForgotten(
+  { id, source }: Wanted,
+  { catalog, remote }: OpenedRepository,
+  series: SeriesId | undefined,
+): void {
+  const hidden = (series && catalog.hidden.get(series)) ?? []
+  if (!hidden.some(({ backup }) => backup.manifest.seq === id)) return
+  throw new Failure(
+    'refused',
+    `cannot use backup ${id} of ${source} on ${remote}: it is forgotten`,
+    { hint: `undelete it first: btrvault undelete ${source} ${id} --remote ${remote}` },
+  )
+}
 
 function choose({ source, at, id }: Wanted, backups: readonly Backup[], remote: string): Backup {
   if (backups.length === 0) {

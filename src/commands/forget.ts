@@ -1,0 +1,198 @@
+// The story of forgetting: what the keep rules no longer keep gets a tombstone, and is hidden from
+// then on. Nothing is deleted; until its grace is over, undelete brings it back.
+
+import { isFailure, throwIfAborted } from '../base/failure.ts'
+import type { SigningKey } from '../catalog/signing.ts'
+import { putTombstone, signTombstone } from '../catalog/tombstones.ts'
+import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
+import { type Backup, storedBytes } from '../model/backup.ts'
+import { keepsEverything, type Policy } from '../model/policy.ts'
+import { planForget } from '../plan/forget.ts'
+import { keepBackups } from '../plan/keep.ts'
+import { chooseRemotes } from './shared/choose-remotes.ts'
+import { chooseSeries, refuseUnknown } from './shared/choose-series.ts'
+import type { Context } from './shared/context.ts'
+import {
+  readTombstoneKey,
+  refuseNoDelete,
+  refuseProblems,
+  undoubtedNow,
+} from './shared/deletion.ts'
+import { Lookup, type OpenedRepository } from './shared/find-backup.ts'
+import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
+
+export interface ForgetOptions {
+  readonly config: Config
+  /** Names; empty: all. */
+  readonly sources: readonly string[]
+  /** Names; empty: all. */
+  readonly remotes: readonly string[]
+  /** Path of an identity file: tells the sources of series that another machine's key signed. */
+  readonly identity?: string | undefined
+  readonly passphrase?: (() => Promise<string>) | undefined
+  readonly dryRun: boolean
+  /** Asked once, before anything is hidden. */
+  readonly agree: (backupCount: number) => Promise<void>
+}
+
+export interface ForgetReport {
+  readonly dryRun: boolean
+  /** IANA name, for showing times. */
+  readonly timezone: string
+  readonly places: readonly ForgetPlace[]
+  readonly exitStatus: number
+}
+
+/** One source on one remote. */
+export interface ForgetPlace {
+  readonly source: string
+  readonly remote: string
+  /** In the order in which they were, or would be, forgotten. */
+  readonly forgotten: readonly ForgottenReport[]
+  /** Not kept either, and left to later runs by max_delete. */
+  readonly postponedCount: number
+  readonly keptCount: number
+  /** From when on prune may delete what was forgotten now; null when nothing was. */
+  readonly notBefore: Date | null
+  readonly failure: FailureReport | null
+}
+
+export interface ForgottenReport {
+  readonly id: number
+  readonly snapshotTime: Date
+  readonly storedBytes: number
+}
+
+/** What is to be forgotten at one place. */
+interface Decision {
+  readonly place: ForgetPlace
+  readonly opened: OpenedRepository
+  readonly backups: readonly Backup[]
+  readonly createdAt: Date
+}
+
+interface Session {
+  readonly context: Context
+  readonly options: ForgetOptions
+  readonly lookup: Lookup
+}
+
+export async function forget(context: Context, options: ForgetOptions): Promise<ForgetReport> {
+  const { config, identity, passphrase } = options
+  await using lookup = await Lookup.open(context, { config, identity, passphrase })
+  const session = { context, options, lookup }
+  const key = await readTombstoneKey(config, lookup.signers)
+  const outcomes: (Decision | ForgetPlace)[] = []
+  for (const remote of chooseRemotes(config, options.remotes)) {
+    outcomes.push(...(await decideOn(session, remote)))
+  }
+  refuseUnknownSources(options)
+  const decisions = outcomes.filter(one => 'opened' in one)
+  const count = decisions.reduce((sum, { backups }) => sum + backups.length, 0)
+  if (!options.dryRun && count > 0) await options.agree(count)
+  const places: ForgetPlace[] = []
+  for (const outcome of outcomes) {
+    if (!('opened' in outcome)) places.push(outcome)
+    else if (options.dryRun) places.push(outcome.place)
+    else places.push(await bury(session, outcome, key))
+  }
+  const failures = places.flatMap(({ failure }) => failure ?? [])
+  const exitStatus = combinedStatus(failures, places.length - failures.length)
+  return { dryRun: options.dryRun, timezone: config.timezone, places, exitStatus }
+}
+
+function refuseUnknownSources({ config, sources }: ForgetOptions): void {
+  const known = config.sources.map(({ name }) => name as string)
+  refuseUnknown('forget', sources, [{ series: [], absent: known }])
+}
+
+/** Sources that have a rule for the remote; each with what it no longer keeps, or why that is unknown. */
+async function decideOn(
+  session: Session,
+  remote: RemoteConfig,
+): Promise<(Decision | ForgetPlace)[]> {
+  const { config, sources } = session.options
+  const ruled = config.sources.flatMap(source => {
+    const policy = source.remotes.find(place => place.remote === remote.name)?.policy
+    const isMeant = sources.length === 0 || sources.includes(source.name)
+    return policy && isMeant && !keepsEverything(policy.keep) ? [{ source, policy }] : []
+  })
+  const outcomes: (Decision | ForgetPlace)[] = []
+  for (const { source, policy } of ruled) {
+    throwIfAborted(session.context.signal)
+    try {
+      outcomes.push(...(await decide(session, { source, policy, remote })))
+    } catch (error) {
+      if (isFailure(error, 'interrupted')) throw error
+      outcomes.push(failedPlace(source, remote, reportFailure(error)))
+    }
+  }
+  return outcomes
+}
+
+async function decide(
+  { context, options, lookup }: Session,
+  { source, policy, remote }: { source: SourceConfig; policy: Policy; remote: RemoteConfig },
+): Promise<Decision[]> {
+  refuseNoDelete(remote, 'forget')
+  const { config } = options
+  const opened = await lookup.open(remote.name)
+  const now = await undoubtedNow(context, opened.repository)
+  const { chosen } = await chooseSeries(lookup, opened, { config, sources: [source.name] })
+  return chosen.map(({ backups, problems }) => {
+    refuseProblems('forget', `backups of ${source.name} on ${remote.name}`, problems)
+    const kept = keepBackups(backups, policy, { now, timeZone: config.timezone })
+    const { forgotten, postponed } = planForget(kept, { maxDelete: remote.maxDelete, now })
+    const place = {
+      source: source.name,
+      remote: remote.name,
+      forgotten: forgotten.map(({ manifest }) => ({
+        id: manifest.seq,
+        snapshotTime: manifest.snapshot.createdAt,
+        storedBytes: storedBytes(manifest),
+      })),
+      postponedCount: postponed.length,
+      keptCount: backups.length - forgotten.length - postponed.length,
+      notBefore: forgotten.length === 0 ? null : new Date(now.getTime() + remote.graceMs),
+      failure: null,
+    }
+    return { place, opened, backups: forgotten, createdAt: now }
+  })
+}
+
+/** Children before parents: cut anywhere, no live backup needs a hidden one. */
+async function bury(session: Session, decision: Decision, key: SigningKey): Promise<ForgetPlace> {
+  const { context } = session
+  const { place, opened, backups, createdAt } = decision
+  let done = 0
+  try {
+    for (const { manifest, manifestSha256 } of backups) {
+      const { repository, series, seq, run } = manifest
+      const tombstone = {
+        repository,
+        series,
+        seq,
+        run,
+        manifest: manifestSha256,
+        createdAt,
+        notBefore: place.notBefore ?? createdAt,
+        program: context.program,
+      }
+      await putTombstone(opened.repository, signTombstone(tombstone, key), context.signal)
+      done += 1
+    }
+    return place
+  } catch (error) {
+    if (isFailure(error, 'interrupted')) throw error
+    return { ...place, forgotten: place.forgotten.slice(0, done), failure: reportFailure(error) }
+  }
+}
+
+function failedPlace(
+  source: SourceConfig,
+  remote: RemoteConfig,
+  failure: FailureReport,
+): ForgetPlace {
+  const nothing = { forgotten: [], postponedCount: 0, keptCount: 0, notBefore: null }
+  return { source: source.name, remote: remote.name, ...nothing, failure }
+}
