@@ -29,6 +29,7 @@ export type ProbeCheckName =
   | 'list after write'
   | 'overwrite'
   | 'delete'
+  | 'delete beyond the trial'
   | 'clock'
 
 /**

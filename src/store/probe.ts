@@ -79,6 +79,7 @@ class Trial {
     await this.#check('list after write', () => this.#list())
     await this.#check('overwrite', () => this.#overwrite(a, readable.outcome === 'ok'))
     await this.#check('delete', () => this.#delete(a, readable.outcome === 'ok'))
+    await this.#check('delete beyond the trial', () => this.#deleteElsewhere())
     await this.#check('clock', () => this.#compareClocks())
   }
 
@@ -234,6 +235,12 @@ class Trial {
       return ok('what is deleted is gone')
     }
     return broken('it says that it deleted an object, and still gives it')
+  }
+
+  /** Of a name that nobody has: it is the right that is asked for, and nothing goes. */
+  async #deleteElsewhere(): Promise<Verdict> {
+    await this.#store.delete(`segments/${this.#folder}a`, { signal: this.#signal })
+    return ok('it deletes also what is not of the trial')
   }
 
   async #compareClocks(): Promise<Verdict> {

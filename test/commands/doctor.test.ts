@@ -8,6 +8,7 @@ import { describe, test } from 'node:test'
 import { plainPaint } from '../../src/cli/colour.ts'
 import { doctorLines } from '../../src/cli/verbs/doctor.ts'
 import { widthOf } from '../../src/cli/width.ts'
+import { accessFinding, limitedFinding } from '../../src/commands/doctor/access.ts'
 import type { Check } from '../../src/commands/doctor/checks.ts'
 import { recipientsFinding } from '../../src/commands/doctor/keys.ts'
 import {
@@ -110,6 +111,48 @@ test('what a trial of a store found becomes well, worth knowing, or bad', () => 
     ['ok', 'warn', 'warn', 'bad', 'bad'],
   )
   assert.equal(outcome('not-permitted', 'put'), 'bad')
+})
+
+describe('what doctor makes of the right to delete', () => {
+  const bucket = { kind: 's3', bucket: 'b', prefix: '' } as const
+  const folder = { kind: 'directory', path: '/mnt/disk' } as const
+  const probe = { at: 0, address: '', checks: [], createIfAbsent: true, left: [] }
+  const judge = (
+    access: 'full' | 'no-delete',
+    outcome: ProbeOutcome,
+    address: typeof bucket | typeof folder = bucket,
+  ) => {
+    const check = { name: 'delete beyond the trial', outcome, words: '' } as const
+    return accessFinding({ name: 'aws', access, address }, { ...probe, checks: [check] })
+  }
+
+  test('it is bad where access is no-delete, and the hint is the policy to give', () => {
+    const finding = judge('no-delete', 'ok')
+    assert.equal(finding?.outcome, 'bad')
+    assert.match(finding?.hint ?? '', /btrvault policy s3 --role writer aws/)
+    assert.equal(judge('no-delete', 'not-permitted')?.outcome, 'ok')
+    assert.equal(judge('no-delete', 'ok', folder)?.outcome, 'warn')
+  })
+
+  test('it is a quiet note where access is full, and missed where it lacks', () => {
+    assert.equal(judge('full', 'ok')?.outcome, 'ok')
+    assert.equal(judge('full', 'not-permitted')?.outcome, 'warn')
+    assert.equal(judge('full', 'failed'), undefined)
+  })
+
+  test('with no-delete, writing over is worth a warning, and trials may stay', () => {
+    const of = (
+      name: 'overwrite' | 'delete',
+      outcome: ProbeOutcome,
+      access: 'full' | 'no-delete',
+    ) =>
+      limitedFinding({ name: 'aws', access, address: bucket }, { name, outcome, words: '' })
+        ?.outcome
+    assert.equal(of('overwrite', 'ok', 'no-delete'), 'warn')
+    assert.equal(of('overwrite', 'ok', 'full'), undefined)
+    assert.equal(of('delete', 'not-permitted', 'no-delete'), 'ok')
+    assert.equal(of('delete', 'broken', 'no-delete'), undefined)
+  })
 })
 
 async function examine({ context, config }: Scene, changes: Partial<Config> = {}) {

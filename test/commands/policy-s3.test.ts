@@ -11,6 +11,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
 import { isFailure } from '../../src/base/failure.ts'
+import { doctor } from '../../src/commands/doctor.ts'
 import { list } from '../../src/commands/list.ts'
 import { type PolicyOptions, placeOfRemote, policyS3 } from '../../src/commands/policy-s3.ts'
 import type { Config } from '../../src/config/config.ts'
@@ -129,6 +130,32 @@ describe('a user with the policy of a role', () => {
     await assert.rejects(look('writer', 'host-02/'), denied)
     await assert.rejects(look('writer', ''), denied)
     assert.deepEqual(await keys(), present)
+  })
+
+  test('writer: doctor sees that backups can not be deleted, and that the owner could', async () => {
+    const access = 'no-delete'
+    const of = async (env: Record<string, string>) => {
+      const config = configAs(env)
+      const remotes = config.remotes.map(remote => ({ ...remote, access }) as const)
+      const { checks } = await doctor(vault.context, {
+        config: { ...config, remotes, sources: [] },
+        configPath: config.file,
+        remotes: [],
+      })
+      return checks.filter(({ area }) => area === 'remote disk')
+    }
+    const limited = await of(user('writer').env)
+    assert.equal(limited.find(({ name }) => name === 'access')?.outcome, 'ok')
+    assert.deepEqual(
+      limited.filter(({ outcome }) => outcome === 'bad'),
+      [],
+    )
+    const owner = (await of(tenant.env)).filter(({ outcome }) => outcome === 'bad')
+    assert.deepEqual(
+      owner.map(({ name }) => name),
+      ['access'],
+    )
+    assert.match(owner[0]?.hint ?? '', /policy s3 --role writer disk/)
   })
 
   test('writer with --write-only: puts, and neither reads, lists nor deletes', async () => {

@@ -27,6 +27,7 @@ const allOk = {
   'list after write': 'ok',
   overwrite: 'ok',
   delete: 'ok',
+  'delete beyond the trial': 'ok',
   clock: 'ok',
 }
 
@@ -78,6 +79,7 @@ describe('probeStore()', () => {
       ranges: 'not-permitted',
       'list after write': 'not-permitted',
       delete: 'not-permitted',
+      'delete beyond the trial': 'not-permitted',
     })
     assert.equal(report.createIfAbsent, true)
     assert.equal(report.left.length, 3)

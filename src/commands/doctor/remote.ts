@@ -22,6 +22,7 @@ import { probeStore } from '../../store/probe.ts'
 import type { Store } from '../../store/store.ts'
 import { type Context, nowOf } from '../shared/context.ts'
 import { lookPatienceMs } from '../shared/remotes.ts'
+import { accessFinding, limitedFinding } from './access.ts'
 import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
 
 const yearMs = 365 * 86_400_000
@@ -68,8 +69,13 @@ async function checkStore(
   const { signal, clock } = context
   const probe = await area.obtain('store', () => probeStore(store, { clock, signal }))
   if (probe === undefined) return
-  for (const check of probe.checks) area.add(check.name, probeFinding(check, probe))
-  if (probe.left.length > 0) area.add('trial', leftFinding(probe))
+  const access = accessFinding(remote, probe)
+  for (const check of probe.checks) {
+    const isAccess = access !== undefined && check.name === 'delete beyond the trial'
+    if (isAccess) area.add('access', access)
+    else area.add(check.name, limitedFinding(remote, check) ?? probeFinding(check, probe))
+  }
+  if (probe.left.length > 0) area.add('trial', leftFinding(probe, remote.access))
   await area.check('memory', () => rememberProbe(config, remote, { probe, memory }))
   await area.check('repository', async () => {
     const { id } = await openRepository(store, { signal, expect: memory?.repository })
@@ -113,8 +119,9 @@ export function probeFinding({ name, outcome, words }: ProbeCheck, probe: ProbeR
   }
 }
 
-function leftFinding({ left }: ProbeReport): Finding {
-  return warn(`${left.length} small objects of the trial could not be removed`, `first: ${left[0]}`)
+function leftFinding({ left }: ProbeReport, access: RemoteConfig['access']): Finding {
+  const words = `${left.length} small objects of the trial could not be removed`
+  return access === 'full' ? warn(words, `first: ${left[0]}`) : ok(words)
 }
 
 /** The trial is kept for later runs, which write with what the store can do. */
