@@ -14,8 +14,8 @@ import { decompressFrame } from './frame.ts'
 import type { Identity } from './identities.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
-/** Frames opened in one go: large enough to keep a thread busy, small enough to flow. */
-const framesAtOnce = 2
+/** Frames opened in one go: of one alone, what zstd gave is handed on without a copy. */
+const framesAtOnce = 1
 
 /** What the index says of a segment's inside. */
 export interface SegmentInside {
