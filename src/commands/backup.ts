@@ -31,6 +31,8 @@ export interface BackupOptions {
   /** Names of sources; empty: all. */
   readonly sources: readonly string[]
   readonly dryRun: boolean
+  /** Also what is not due yet. */
+  readonly regardless?: boolean | undefined
   /** Open every object again before it is uploaded. */
   readonly check: boolean
   /** Tell with the progress how much there is to send. */
@@ -72,7 +74,7 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   const reports: SourceReport[] = []
   for (const source of sources) {
     throwIfAborted(context.signal)
-    reports.push(await backupSource(session, source, options.dryRun))
+    reports.push(await backupSource(session, source, options))
   }
   const failures = reports.flatMap(report => report.failures)
   const successes = reports.filter(
@@ -85,7 +87,7 @@ export async function backup(context: Context, options: BackupOptions): Promise<
 async function backupSource(
   session: BackupSession,
   source: SourceConfig,
-  dryRun: boolean,
+  { dryRun, regardless = false }: BackupOptions,
 ): Promise<SourceReport> {
   const { context, config } = session
   const draft = new ReportDraft(source.name)
@@ -93,7 +95,7 @@ async function backupSource(
     await using _lock = await lockFile(lockPath(config.state, source.name), context)
     const situation = await lookAt(session, source)
     for (const { remote, failure } of situation.unusable) draft.failed(failure, remote)
-    const plan = planBackup(situation, nowOf(context))
+    const plan = planBackup(situation, nowOf(context), { regardless })
     draft.plan = plan
     for (const problem of plan.problems) draft.failed(reportFailure(refusal(problem, source)))
     if (dryRun || plan.problems.length > 0) return draft.finish()
@@ -163,7 +165,7 @@ async function carryOutSend(
       fresh: draft.hasSentTo(step.remote),
     })
     warnUnlessProven(session, step, remote.memory.provenAt)
-    const task = { source, remote, snapshot, snapshots, backups, highestSeq }
+    const task = { source, remote, snapshot, snapshots, backups, highestSeq, step }
     const { backup: made, ...sizes } = await sendBackup(session, task)
     const { seq, parent } = made.manifest
     const makes = kindOf(backups.find(({ manifest }) => manifest.seq === parent?.seq))
@@ -187,7 +189,7 @@ async function releaseSnapshots(
   if (draft.hasFailed) return
   const situation = draft.hasSent ? await lookAt(session, work.source, true) : work.situation
   if (situation.unusable.length > 0) return
-  for (const snapshot of releasableSnapshots(situation)) {
+  for (const snapshot of releasableSnapshots(situation, nowOf(session.context))) {
     const { signal } = session.context
     await session.context.btrfs.deleteSnapshot(snapshot.path, snapshot.uuid, { signal })
     draft.released.push(snapshot.path)

@@ -5,9 +5,12 @@ import { isFailure, throwIfAborted } from '../base/failure.ts'
 import { loadJournal } from '../catalog/journal.ts'
 import { journalPath } from '../catalog/local-state.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
+import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
 import type { Plan, SendStep, Step } from '../model/plan.ts'
-import { planBackup } from '../plan/plan-backup.ts'
+import { keepBackups } from '../plan/keep.ts'
+import { kindOf } from '../plan/parents.ts'
+import { planBackup, type RemoteSituation } from '../plan/plan-backup.ts'
 import { expectedReleases } from '../plan/releases.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type Situation } from './backup/situation.ts'
@@ -16,12 +19,16 @@ import { type Context, nowOf } from './shared/context.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { lookPatienceMs, Remotes } from './shared/remotes.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
-import { reasonInWords, refusal } from './shared/words.ts'
+import { keepReasonInWords, reasonInWords, refusal } from './shared/words.ts'
 
 export interface PlanOptions {
   readonly config: Config
   /** Names of sources; empty: all. */
   readonly sources: readonly string[]
+  /** Plan as if it were this time, and the source had changed by then. */
+  readonly at?: Date | undefined
+  /** Also what is not due yet. */
+  readonly regardless?: boolean | undefined
 }
 
 export interface PlanReport {
@@ -33,9 +40,24 @@ export interface SourcePlan {
   readonly source: SourceName
   readonly path: string
   readonly steps: readonly PlannedStep[]
+  /** What each remote's keep rule says of the backups that it has. */
+  readonly remotes: readonly RemoteRules[]
   readonly problems: Plan['problems']
   /** Refusals, and remotes that can't be looked at now. */
   readonly failures: readonly (FailureReport & { readonly remote?: string })[]
+}
+
+export interface RemoteRules {
+  readonly remote: string
+  readonly backups: readonly RuledBackup[]
+}
+
+export interface RuledBackup {
+  readonly seq: number
+  readonly createdAt: Date
+  readonly makes: BackupKind
+  /** Every reason to keep it, as a person would say it; none: it is to be forgotten. */
+  readonly reasons: readonly string[]
 }
 
 export type PlannedStep = Step & {
@@ -69,7 +91,7 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
   const sources: SourcePlan[] = []
   for (const source of chosen) {
     throwIfAborted(context.signal)
-    sources.push(await planSource(session, source))
+    sources.push(await planSource(session, source, options))
   }
   const failures = sources.flatMap(source => source.failures)
   const successes = sources.filter(
@@ -78,23 +100,54 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
   return { sources, exitStatus: combinedStatus(failures, successes.length) }
 }
 
-async function planSource(session: LookSession, source: SourceConfig): Promise<SourcePlan> {
+async function planSource(
+  session: LookSession,
+  source: SourceConfig,
+  { at, regardless = false }: PlanOptions,
+): Promise<SourcePlan> {
   const named = { source: source.name, path: source.path }
   try {
-    const situation = await lookAt(session, source)
-    const { steps, problems } = planBackup(situation, nowOf(session.context))
+    const seen = await lookAt(session, source)
+    const situation = at === undefined ? seen : changedSince(seen)
+    const now = at ?? nowOf(session.context)
+    const { steps, problems } = planBackup(situation, now, { regardless })
     const failures = [
       ...situation.unusable.map(({ remote, failure }) => ({ ...failure, remote })),
       ...problems.map(problem => reportFailure(refusal(problem, source))),
     ]
-    const releases = failures.length === 0 ? expectedReleases(situation, steps) : []
+    const releases = failures.length === 0 ? expectedReleases(situation, { steps, now }) : []
     const planned: PlannedStep[] = []
     for (const step of [...steps, ...releases])
       planned.push(await explain(session, { source, situation, step }))
-    return { ...named, steps: planned, problems, failures }
+    const remotes = situation.remotes.map(remote => rulesOn(remote, situation.timeZone, now))
+    return { ...named, steps: planned, remotes, problems, failures }
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
-    return { ...named, steps: [], problems: [], failures: [reportFailure(error)] }
+    return { ...named, steps: [], remotes: [], problems: [], failures: [reportFailure(error)] }
+  }
+}
+
+/** Of a future nothing is known but that sources change. */
+function changedSince(situation: Situation): Situation {
+  const newest = Math.max(0, ...situation.snapshots.map(one => one.creationGeneration))
+  const generation = Math.max(situation.subvolume.generation, newest + 1)
+  return { ...situation, subvolume: { ...situation.subvolume, generation } }
+}
+
+function rulesOn(
+  { remote, backups, policy }: RemoteSituation,
+  timeZone: string,
+  now: Date,
+): RemoteRules {
+  const found = keepBackups(backups, policy, { now, timeZone })
+  return {
+    remote,
+    backups: found.map(({ backup, reasons }) => ({
+      seq: backup.manifest.seq,
+      createdAt: backup.manifest.snapshot.createdAt,
+      makes: kindOf(backups.find(({ manifest }) => manifest.seq === backup.manifest.parent?.seq)),
+      reasons: reasons.map(reason => keepReasonInWords(reason, timeZone)),
+    })),
   }
 }
 

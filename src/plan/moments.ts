@@ -2,6 +2,7 @@
 
 import type { Backup } from '../model/backup.ts'
 import type { Uuid } from '../model/ids.ts'
+import type { Subvolume } from '../model/subvolume.ts'
 
 /** What is known of the making of a snapshot. */
 export interface Making {
@@ -21,6 +22,11 @@ export function momentOf({ manifest }: Backup): Making {
   const { createdAt, generation, sourceUuid } = manifest.snapshot
   const tie = String(manifest.seq).padStart(12, '0')
   return { timeMs: createdAt.getTime(), generation, sourceUuid, tie }
+}
+
+export function snapshotMoment(snapshot: Subvolume): Making {
+  const { createdAt, creationGeneration: generation, sourceUuid, uuid } = snapshot
+  return { timeMs: createdAt.getTime(), generation, sourceUuid, tie: uuid }
 }
 
 /**

@@ -50,7 +50,7 @@ test('backup: what was stored where, what was idle, what failed with its hint', 
     '✗ home:',
     '  nas: cannot put k\\x1b[2J: away',
     '  hint: wait',
-    '✓ var: nothing changed, nothing to do',
+    '✓ var: nothing is due, nothing to do',
   ])
 })
 
@@ -64,6 +64,7 @@ test('backup --dry-run: the steps with their reasons', () => {
       snapshot: null,
       parents: [{ seq: 2, snapshot: 'u' as never }],
       makes: 'incremental',
+      fullLimitBytes: 0,
       reason: 'changed',
     },
   ] as const

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import type { Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
+import { keepEverything } from '../../src/model/policy.ts'
 import { parentCandidates } from '../../src/plan/parents.ts'
 import {
   hasChanged,
@@ -25,7 +26,7 @@ const folder = fileURLToPath(new URL('scenarios/', import.meta.url))
 /** Numbers of snapshots instead of their UUIDs, one line a step. */
 function shown(situation: SourceSituation): string {
   const plan = planBackup(situation, now)
-  const releases = expectedReleases(situation, plan.steps)
+  const releases = expectedReleases(situation, { steps: plan.steps, now })
   const value = {
     situation: {
       source: { generation: situation.subvolume.generation },
@@ -110,6 +111,7 @@ const anySituation: fc.Arbitrary<SourceSituation> = fc
         remote: `remote-${index}`,
         backups: held.map((n, at) => backupOf(at + 1, uuidOf(n))),
         unfinished: unfinished === null ? undefined : uuidOf(unfinished),
+        policy: keepEverything,
       })),
       ...(isChanged && { generation: 99 }),
     }),
@@ -130,7 +132,7 @@ describe('planBackup(), whatever the situation', () => {
         }
         assert.deepEqual(asSet(planBackup(other, now)), asSet(planBackup(situation, now)))
         const released = (one: SourceSituation) =>
-          releasableSnapshots(one)
+          releasableSnapshots(one, now)
             .map(({ uuid }) => uuid)
             .sort()
         assert.deepEqual(released(other), released(situation))
@@ -145,7 +147,7 @@ describe('planBackup(), whatever the situation', () => {
         const after = executed(situation, planBackup(situation, now))
         // An unfinished run whose snapshot is gone is nothing that a plan could finish.
         assert.deepEqual(planBackup(after, now).steps, [])
-        assert.deepEqual(releasableSnapshots(after), [])
+        assert.deepEqual(releasableSnapshots(after, now), [])
       }),
       { numRuns: 300 },
     )
@@ -183,7 +185,7 @@ describe('planBackup(), whatever the situation', () => {
     fc.assert(
       fc.property(anySituation, situation => {
         const released = new Set<Uuid | undefined>(
-          releasableSnapshots(situation).map(({ uuid }) => uuid),
+          releasableSnapshots(situation, now).map(({ uuid }) => uuid),
         )
         assert.ok(!released.has(newestSnapshot(situation)?.uuid))
         for (const { backups, unfinished } of situation.remotes) {
@@ -203,7 +205,9 @@ describe('planBackup(), whatever the situation', () => {
     fc.assert(
       fc.property(anySituation, situation => {
         const plan = planBackup(situation, now)
-        const expected = expectedReleases(situation, plan.steps).map(({ snapshot }) => snapshot)
+        const expected = expectedReleases(situation, { steps: plan.steps, now }).map(
+          ({ snapshot }) => snapshot,
+        )
         const after = new Set(executed(situation, plan).snapshots.map(({ uuid }) => uuid))
         const gone = situation.snapshots.map(({ uuid }) => uuid).filter(uuid => !after.has(uuid))
         assert.deepEqual(expected.sort(), gone.sort())

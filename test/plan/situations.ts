@@ -3,6 +3,7 @@
 import type { Backup } from '../../src/model/backup.ts'
 import type { SourceName, Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
+import { keepEverything } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import {
   type RemoteSituation,
@@ -58,7 +59,8 @@ export function remoteOf(
   held: readonly number[],
   unfinished?: Uuid,
 ): RemoteSituation {
-  return { remote, backups: held.map((n, index) => backupOf(index + 1, uuidOf(n))), unfinished }
+  const backups = held.map((n, index) => backupOf(index + 1, uuidOf(n)))
+  return { remote, backups, unfinished, policy: keepEverything }
 }
 
 export function situationOf(changes: {
@@ -88,6 +90,8 @@ export function situationOf(changes: {
     nested: changes.nested ?? [],
     snapshots,
     remotes: changes.remotes ?? [remoteOf('nas', [])],
+    timeZone: 'UTC',
+    otherNames: [],
   }
 }
 
@@ -114,7 +118,7 @@ export function executed(situation: SourceSituation, plan: Plan): SourceSituatio
     }
   }
   const after = { ...situation, subvolume, snapshots, remotes }
-  const released = new Set(releasableSnapshots(after))
+  const released = new Set(releasableSnapshots(after, new Date('2026-11-22T09:30:00.000Z')))
   return { ...after, snapshots: after.snapshots.filter(one => !released.has(one)) }
 }
 

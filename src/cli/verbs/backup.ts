@@ -12,7 +12,7 @@ export const backupVerb: Verb = {
   name: 'backup',
   summary: 'back up what changed',
   description:
-    'Back up every source that changed since its last backup, to every remote that it names: snapshot, send, compress, encrypt, store, sign. A run that is interrupted, by whatever, is gone on with by the next one; what was stored is not sent again. The failure of one source or remote does not stop the others.',
+    'Back up every source that changed since its last backup, to every remote that it names and on which a backup is due by its keep rule: snapshot, send, compress, encrypt, store, sign. Run it from a timer as often as you like. A run that is interrupted, by whatever, is gone on with by the next one; what was stored is not sent again. The failure of one source or remote does not stop the others.',
   examples: [
     { does: 'everything, as a timer does', line: 'btrvault backup' },
     { does: 'one source', line: 'btrvault backup home' },
@@ -20,6 +20,7 @@ export const backupVerb: Verb = {
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
   flags: [
+    { flags: '--now', doc: 'make a backup of what changed even where none is due yet' },
     {
       flags: '--no-check',
       doc: 'do not decrypt and compare each object before it is uploaded (faster, and trusts this machine more)',
@@ -36,6 +37,7 @@ async function runBackup(call: Call): Promise<Outcome> {
     config: await call.config(),
     sources: call.arguments,
     dryRun: call.flags.is('dryRun'),
+    regardless: call.flags.is('now'),
     check: call.flags.is('check'),
     estimate: process.stderr.isTTY,
   })
@@ -52,7 +54,7 @@ function sourceLines(report: SourceReport, dryRun: boolean, paint: Paint): strin
   if (dryRun) return [name, ...planLines(report.plan, paint), ...failures.map(line => `  ${line}`)]
   const sends = report.sends.map(send => sendLine(name, send, paint))
   const isIdle = sends.length === 0 && failures.length === 0
-  const idle = isIdle ? [`${paint('good', '✓')} ${name}: nothing changed, nothing to do`] : []
+  const idle = isIdle ? [`${paint('good', '✓')} ${name}: nothing is due, nothing to do`] : []
   const failed =
     failures.length === 0
       ? []

@@ -2,11 +2,18 @@
 
 import { basename } from 'node:path'
 import { formatBytes } from '../../base/units.ts'
-import type { PlannedStep, PlanReport, SendEstimate, SourcePlan } from '../../commands/plan.ts'
+import type {
+  PlannedStep,
+  PlanReport,
+  RemoteRules,
+  SendEstimate,
+  SourcePlan,
+} from '../../commands/plan.ts'
 import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { wrap } from '../width.ts'
+import { parseTime } from './shared-flags.ts'
 
 export const planVerb: Verb = {
   name: 'plan',
@@ -18,6 +25,16 @@ export const planVerb: Verb = {
     { does: 'one source, for a program', line: 'btrvault plan home --json' },
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
+  flags: [
+    {
+      flags: '--at <time>',
+      doc: 'plan as if it were then, and every source had changed by then',
+      parse: text => parseTime(Date.now())(text),
+      wants: 'a time, such as 2027-01-01 or 2027-01-01T04:00+01:00',
+    },
+    { flags: '--now', doc: 'plan what backup --now would do' },
+    { flags: '--rules', doc: 'show every backup with the reasons for which it is kept, or none' },
+  ],
   exits: [3, 4, 10, 20, 30],
   run: runPlan,
 }
@@ -27,14 +44,21 @@ async function runPlan(call: Call): Promise<Outcome> {
   const report = await plan(call.context, {
     config: await call.config(),
     sources: call.arguments,
+    at: call.flags.value('at') as Date | undefined,
+    regardless: call.flags.is('now'),
   })
-  return { report, exit: report.exitStatus, lines: view => planReportLines(report, view) }
+  return {
+    report,
+    exit: report.exitStatus,
+    lines: view => planReportLines(report, view, call.flags.is('rules')),
+  }
 }
 
-export function planReportLines({ sources }: PlanReport, view: View): string[] {
+export function planReportLines({ sources }: PlanReport, view: View, rules = false): string[] {
   return sources.flatMap((source, index) => [
     ...(index === 0 ? [] : ['']),
     ...sourceLines(source, view),
+    ...(rules ? source.remotes.flatMap(remote => ruleLines(remote, view)) : []),
   ])
 }
 
@@ -45,11 +69,25 @@ function sourceLines(plan: SourcePlan, { paint, width }: View): string[] {
     stepText(step, paint),
     ...wrap(whyText(step), room).map(line => paint('quiet', line)),
   ])
-  const idle = [[`${paint('good', '✓')} nothing to do: every remote has what is there`]]
+  const idle = [[`${paint('good', '✓')} nothing is due`]]
   const branches = [...steps, ...plan.failures.map(one => failureBranch(one, { paint, room }))]
   return [
     `${name}  ${paint('quiet', escapeControls(plan.path))}`,
     ...treeLines(branches.length === 0 ? idle : branches, paint),
+  ]
+}
+
+function ruleLines({ remote, backups }: RemoteRules, { paint, width }: View): string[] {
+  const rows = backups.flatMap(({ seq, createdAt, makes, reasons }) => {
+    const isKept = reasons.length > 0
+    const head = `${isKept ? paint('good', '●') : paint('bad', '✗')} ${seq}  ${createdAt.toISOString().slice(0, 16).replace('T', ' ')}  ${makes}`
+    const why = isKept ? reasons.join('; ') : 'no rule keeps it: it is to be forgotten'
+    return [head, ...wrap(why, width - 7).map(line => `  ${paint('quiet', line)}`)]
+  })
+  const none = [paint('quiet', 'no backups yet')]
+  return [
+    `  on ${paint('strong', escapeControls(remote))}:`,
+    ...(rows.length === 0 ? none : rows).map(line => `    ${line}`),
   ]
 }
 

@@ -2,7 +2,8 @@
 // the next older one is tried, then a full.
 
 import { type Budget } from '../../base/concurrency.ts'
-import { isFailure } from '../../base/failure.ts'
+import { Failure, isFailure } from '../../base/failure.ts'
+import { formatBytes } from '../../base/units.ts'
 import type { BtrfsVersions } from '../../btrfs/filesystem.ts'
 import type { AllowedSigner } from '../../catalog/allowed-signers.ts'
 import { loadJournal, type UnfinishedRun } from '../../catalog/journal.ts'
@@ -13,6 +14,8 @@ import type { Config, SourceConfig } from '../../config/config.ts'
 import { nextSeq } from '../../format/object-key.ts'
 import type { Backup } from '../../model/backup.ts'
 import type { SeriesId } from '../../model/ids.ts'
+import type { SendStep } from '../../model/plan.ts'
+import { unlimited } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import type { WorkerPool } from '../../pack/worker-pool.ts'
 import { type ParentCandidate, parentCandidates } from '../../plan/parents.ts'
@@ -44,6 +47,8 @@ export interface SendTask {
   readonly source: SourceConfig
   readonly remote: OpenedRemote
   readonly snapshot: Subvolume
+  /** Which parents, and what of a full. */
+  readonly step: Pick<SendStep, 'parents' | 'fullLimitBytes'>
   /** All of this source's snapshots on this machine. */
   readonly snapshots: readonly Subvolume[]
   /** The series on the remote, as it is now. */
@@ -64,8 +69,10 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
   const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
   const unfinished = unfinishedOf(await loadJournal(path), task.backups)
   const tries = parentsToTry(task, unfinished)
-  if (unfinished === undefined) tellLostParent(session, task, tries[0] ?? null)
+  const isPlanned = task.step.fullLimitBytes >= unlimited && task.step.parents.length === 0
+  if (unfinished === undefined && !isPlanned) tellLostParent(session, task)
   for (const [index, parent] of tries.entries()) {
+    if (parent === null && !isBegunFull(unfinished, task)) await refuseLargeFull(session, task)
     try {
       const run = runTask(session, task, { parent, unfinished, journalPath: path })
       return await runBackup(run)
@@ -85,35 +92,61 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
   throw new Error('a full send is always the last to be tried')
 }
 
-/** What is built on something older than the newest backup takes longer and costs more. */
+/** What is built on something older than it should be takes longer and costs more. */
 function tellLostParent(
   { context }: BackupSession,
-  { source, remote, backups }: SendTask,
-  first: ParentCandidate | null,
+  { source, remote, backups, snapshots, snapshot, step }: SendTask,
 ): void {
-  const newest = backups.at(-1)?.manifest.seq
-  if (newest === undefined || first?.backup.manifest.seq === newest) return
-  const instead = first === null ? 'sending in full' : `using backup ${first.backup.manifest.seq}`
+  const newest = backups.at(-1)?.manifest
+  if (newest === undefined || step.parents.some(one => one.snapshot === newest.snapshot.uuid))
+    return
+  const candidates = parentCandidates(backups, snapshots, snapshot.sourceUuid)
+  if (candidates[0]?.backup.manifest.seq === newest.seq) return
+  const [first] = step.parents
+  const instead = first === undefined ? 'sending in full' : `using backup ${first.seq}`
   context.emit({
     kind: 'warning',
     source: source.name,
-    text: `nothing can be built on backup ${newest} on ${remote.config.name}, for its snapshot is no longer here as it was: ${instead}`,
+    text: `nothing can be built on backup ${newest.seq} on ${remote.config.name}, for its snapshot is no longer here as it was: ${instead}`,
     hint: 'was it deleted or made writable, or is the source another subvolume than before?',
   })
 }
 
-/** Newest first, a full last; but what an unfinished run began with goes before. */
+function isBegunFull(unfinished: UnfinishedRun | undefined, { snapshot }: SendTask): boolean {
+  return unfinished?.run.snapshot === snapshot.uuid && unfinished.run.parent === null
+}
+
+/** As planned, a full last; but what an unfinished run began with goes before. */
 function parentsToTry(
-  { backups, snapshots, snapshot }: SendTask,
+  { backups, snapshots, snapshot, step }: SendTask,
   unfinished: UnfinishedRun | undefined,
 ): readonly (ParentCandidate | null)[] {
   const candidates = parentCandidates(backups, snapshots, snapshot.sourceUuid)
-  const older = candidates.filter(candidate => candidate.snapshot.uuid !== snapshot.uuid)
-  if (unfinished?.run.snapshot !== snapshot.uuid) return [...older, null]
+  const planned = step.parents.flatMap(
+    parent => candidates.find(one => one.snapshot.uuid === parent.snapshot) ?? [],
+  )
+  if (unfinished?.run.snapshot !== snapshot.uuid) return [...planned, null]
   const begun = unfinished.run.parent
   if (begun === null) return [null]
   const isBegun = ({ backup }: ParentCandidate) => backup.manifest.seq === begun.seq
-  return [...older.filter(isBegun), ...older.filter(one => !isBegun(one)), null]
+  return [...candidates.filter(isBegun), ...planned.filter(one => !isBegun(one)), null]
+}
+
+/** A full that no rule asks for can be more than a connection or a purse bears. */
+async function refuseLargeFull(
+  { context }: BackupSession,
+  { source, remote, snapshot, step }: SendTask,
+): Promise<void> {
+  if (step.fullLimitBytes >= unlimited) return
+  const { signal } = context
+  const limit = step.fullLimitBytes
+  const bytes = await context.btrfs.writtenSince(snapshot.path, 0, { signal })
+  if (limit > 0 && bytes <= limit) return
+  throw new Failure(
+    'refused',
+    `cannot back up ${source.name} to ${remote.config.name}: nothing is left that a difference could be built on, and a full backup of about ${formatBytes(bytes)} is not allowed`,
+    { hint: `raise sources.${source.name}.remotes.${remote.config.name}.allow_full` },
+  )
 }
 
 function runTask(

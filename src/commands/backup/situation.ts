@@ -7,6 +7,7 @@ import { journalPath, loadMadeSnapshots } from '../../catalog/local-state.ts'
 import type { NestedRule, SourceConfig } from '../../config/config.ts'
 import type { Backup } from '../../model/backup.ts'
 import type { SeriesId, Uuid } from '../../model/ids.ts'
+import { keepEverything } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import type { SourceSituation } from '../../plan/plan-backup.ts'
 import type { OpenedRemote } from '../shared/remotes.ts'
@@ -42,7 +43,8 @@ export async function lookAt(
   const nested = await context.btrfs.nested(source.path, { signal })
   const views = new Map<string, RemoteView>()
   const unusable = []
-  for (const { remote } of source.remotes) {
+  const policies = new Map(source.remotes.map(({ remote, policy }) => [remote, policy]))
+  for (const remote of policies.keys()) {
     try {
       views.set(remote, await viewOf(session, { source, remote, fresh }))
     } catch (error) {
@@ -56,14 +58,17 @@ export async function lookAt(
   }
   const remotes = [...views].map(async ([remote, { backups }]) => {
     const unfinished = await unfinishedSnapshot(session, source, { remote, backups })
-    return { remote, backups, unfinished }
+    return { remote, backups, unfinished, policy: policies.get(remote) ?? keepEverything }
   })
+  const present = await snapshotsIn(session, source)
   return {
     name: source.name,
     subvolume,
     nested: unmentioned(nested, source.nested),
-    snapshots: await ourSnapshots(session, source, known),
+    snapshots: present.filter(({ uuid }) => known.has(uuid)),
     remotes: await Promise.all(remotes),
+    timeZone: config.timezone,
+    otherNames: present.filter(({ uuid }) => !known.has(uuid)).map(({ name }) => name),
     views,
     unusable,
   }
@@ -88,18 +93,25 @@ export async function viewOf(
 
 /** L11: snapshots in our folder that we know, by uuid, to have made. Others are not ours to touch. */
 export async function ourSnapshots(
-  { context }: Pick<LookSession, 'context'>,
+  session: Pick<LookSession, 'context'>,
   source: SourceConfig,
   known: ReadonlySet<Uuid>,
 ): Promise<Subvolume[]> {
-  const present = await context.btrfs
+  const present = await snapshotsIn(session, source)
+  return present.filter(snapshot => known.has(snapshot.uuid))
+}
+
+async function snapshotsIn(
+  { context }: Pick<LookSession, 'context'>,
+  source: SourceConfig,
+): Promise<readonly Subvolume[]> {
+  return await context.btrfs
     .listIn(source.snapshots, { signal: context.signal })
     .catch((error: unknown) => {
       // L9: only a folder that is not there has no snapshots; the first backup makes it.
       if (isFailure(error) && systemCodeOf(error.cause) === 'ENOENT') return []
       throw error
     })
-  return present.filter(snapshot => known.has(snapshot.uuid))
 }
 
 async function unfinishedSnapshot(

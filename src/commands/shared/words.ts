@@ -3,6 +3,9 @@
 import { Failure } from '../../base/failure.ts'
 import type { SourceConfig } from '../../config/config.ts'
 import type { Problem, Step } from '../../model/plan.ts'
+import type { SpanUnit } from '../../model/policy.ts'
+import type { KeepReason } from '../../plan/keep.ts'
+import { spanLabel } from '../../plan/spans.ts'
 
 /** A plan's problem as the failure that a person reads. */
 export function refusal(problem: Problem, source: SourceConfig): Failure {
@@ -43,5 +46,36 @@ export function reasonInWords(step: Step): string {
       return 'an earlier run was cut short'
     case 'superseded':
       return 'no later backup needs it'
+  }
+}
+
+const unitNames: Readonly<Record<SpanUnit, string>> = {
+  y: 'year',
+  q: 'quarter',
+  m: 'month',
+  w: 'week',
+  d: 'day',
+  h: 'hour',
+  M: 'minute',
+  s: 'second',
+}
+
+/** Why a backup is kept. */
+export function keepReasonInWords(reason: KeepReason, timeZone: string): string {
+  switch (reason.kind) {
+    case 'span':
+      return `first of ${unitNames[reason.unit]} ${spanLabel(reason.unit, reason.startMs, timeZone)}`
+    case 'newest':
+      return 'the newest'
+    case 'last':
+      return 'one of the last'
+    case 'everything':
+      return 'everything is kept'
+    case 'min-age':
+      return 'too young to go'
+    case 'future':
+      return 'dated in the future: a clock is wrong'
+    case 'needed':
+      return `backup ${reason.by} needs it`
   }
 }

@@ -1,0 +1,57 @@
+// What is due: a remote whose rule has spans gets a backup only when a span lacks its own, so that a
+// timer may run as often as it likes.
+
+import type { Policy } from '../model/policy.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import type { At } from './keep.ts'
+import { nominalItems } from './keep.ts'
+import { inOrderOfMaking, snapshotMoment } from './moments.ts'
+import type { RemoteSituation } from './plan-backup.ts'
+import { Spans } from './spans.ts'
+
+/** Whether the span of some unit that holds now has neither a backup nor a snapshot to make one of. */
+export function isDue(
+  { policy, backups }: RemoteSituation,
+  snapshots: readonly Subvolume[],
+  at: At,
+): boolean {
+  if (!isCalendar(policy)) return true
+  const nowMs = at.now.getTime()
+  const times = [
+    ...backups.map(({ manifest }) => manifest.snapshot.createdAt.getTime()),
+    ...snapshots.map(({ createdAt }) => createdAt.getTime()),
+  ]
+  return policy.keep.spans.some(({ unit }) => {
+    const { startMs } = new Spans(unit, at.timeZone).at(nowMs)
+    return !times.some(timeMs => timeMs >= startMs && timeMs <= nowMs)
+  })
+}
+
+/** The first snapshots of spans of which the remote has no backup that is as old; oldest first. */
+export function snapshotsToSend(
+  { policy, backups }: RemoteSituation,
+  snapshots: readonly Subvolume[],
+  at: At,
+): Subvolume[] {
+  if (!isCalendar(policy)) return []
+  const nowMs = at.now.getTime()
+  const past = inOrderOfMaking(snapshots, snapshotMoment).filter(({ timeMs }) => timeMs <= nowMs)
+  const there = new Set(backups.map(({ manifest }) => manifest.snapshot.uuid))
+  const times = backups.map(({ manifest }) => manifest.snapshot.createdAt.getTime())
+  const inOrder = times.sort((a, b) => a - b)
+  const wanted = new Set<Subvolume>()
+  for (const span of policy.keep.spans) {
+    const spans = new Spans(span.unit, at.timeZone)
+    const oldest = new Map<number, number>()
+    for (const timeMs of inOrder.toReversed()) oldest.set(spans.at(timeMs).startMs, timeMs)
+    for (const { item, startMs } of nominalItems(past, span, at)) {
+      const hasOlder = (oldest.get(startMs) ?? Infinity) <= item.createdAt.getTime()
+      if (!hasOlder && !there.has(item.uuid)) wanted.add(item)
+    }
+  }
+  return past.map(({ item }) => item).filter(item => wanted.has(item))
+}
+
+function isCalendar({ keep }: Policy): boolean {
+  return keep.spans.length > 0
+}
