@@ -120,7 +120,15 @@ test('every verb that changes something has --dry-run, and no other', () => {
   const mutating = leaves(verbs)
     .filter(([, verb]) => verb.mutates)
     .map(([path]) => path.join(' '))
-  assert.deepEqual(mutating.sort(), ['backup', 'init', 'keygen', 'restore'])
+  assert.deepEqual(mutating.sort(), [
+    'backup',
+    'forget',
+    'init',
+    'keygen',
+    'prune',
+    'restore',
+    'undelete',
+  ])
   assert.throws(() => parse('list', '--dry-run'), /unknown option '--dry-run'/)
 })
 

@@ -6,7 +6,7 @@ import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
-import { identityFlag, remoteFlag } from './shared-flags.ts'
+import { identityFlag, remoteFlag, yesFlag } from './shared-flags.ts'
 
 export const forgetVerb: Verb = {
   name: 'forget',
@@ -18,7 +18,7 @@ export const forgetVerb: Verb = {
     { does: 'as a timer does', line: 'btrvault forget --yes' },
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
-  flags: [remoteFlag, identityFlag],
+  flags: [remoteFlag, identityFlag, yesFlag],
   mutates: true,
   exits: [3, 4, 10, 12, 30, 40],
   run: runForget,

@@ -7,6 +7,7 @@ import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
 import { seriesHeading } from '../series-heading.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { yesFlag } from './shared-flags.ts'
 
 export const pruneVerb: Verb = {
   name: 'prune',
@@ -18,6 +19,7 @@ export const pruneVerb: Verb = {
     { does: 'one remote, as a timer does', line: 'btrvault prune aws --yes' },
   ],
   arguments: [{ name: 'remote...', doc: 'names of remotes; all when none is given' }],
+  flags: [yesFlag],
   mutates: true,
   exits: [3, 4, 10, 30, 40],
   run: runPrune,

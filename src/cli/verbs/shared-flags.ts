@@ -20,6 +20,11 @@ export const fromFlag: Flag = {
   doc: 'repository to read, without a configuration: s3://bucket/prefix?endpoint=…, file:///path or /path',
 }
 
+export const yesFlag: Flag = {
+  flags: '-y, --yes',
+  doc: 'agree beforehand to what is asked otherwise',
+}
+
 export const signersFlag: Flag = {
   flags: '--signers <file>',
   doc: 'allowed_signers file to believe, without a configuration',
