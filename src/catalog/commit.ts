@@ -61,6 +61,25 @@ export async function confirmObjects(
   }
 }
 
+/** L3: the parent's manifest stands still; another machine may have pruned it during a long run. */
+export async function confirmParent(
+  { store }: Repository,
+  { series, seq, parent }: Manifest,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (parent === null) return
+  try {
+    await store.size(manifestKey(series, parent.seq), { signal })
+  } catch (error) {
+    if (!isFailure(error, 'object-missing')) throw error
+    throw new Failure(
+      'refused',
+      `cannot commit backup ${seq}: backup ${parent.seq}, which it is a difference from, is gone`,
+      { hint: 'run backup again: it builds on what is there', cause: error },
+    )
+  }
+}
+
 export function signManifest(
   manifest: Manifest,
   bytes: Uint8Array<ArrayBuffer>,

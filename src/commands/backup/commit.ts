@@ -2,7 +2,7 @@
 
 import { throwIfAborted } from '../../base/failure.ts'
 import { sha256Of } from '../../catalog/catalog.ts'
-import { confirmObjects, putManifest, signManifest } from '../../catalog/commit.ts'
+import { confirmObjects, confirmParent, putManifest, signManifest } from '../../catalog/commit.ts'
 import type { CommitRecord, Journal, RunRecord } from '../../catalog/journal.ts'
 import type { SignedManifest } from '../../catalog/manifest-cache.ts'
 import { decodeManifest, encodeManifest } from '../../format/manifest.ts'
@@ -24,6 +24,7 @@ export async function commitRun(task: RunTask, run: StoredRun, journal: Journal)
   const manifest = manifestOf(task, run)
   // L2: until here nothing names the objects; from here on all of them are there.
   await confirmObjects(remote.repository, manifest, context.signal)
+  await confirmParent(remote.repository, manifest, context.signal)
   throwIfAborted(context.signal)
   const signed = signManifest(manifest, encodeManifest(manifest), signingKey)
   await journal.addCommit({
@@ -39,6 +40,7 @@ export async function finishCommit(task: RunTask, commit: CommitRecord): Promise
   const manifest = new Uint8Array(Buffer.from(commit.manifest, 'base64'))
   const decoded = decodeManifest(manifest, `of the unfinished run ${seq}`)
   await confirmObjects(remote.repository, decoded, context.signal)
+  await confirmParent(remote.repository, decoded, context.signal)
   return commitSigned(task, { series, seq, manifest, signature: commit.signature })
 }
 
