@@ -6,7 +6,7 @@ import type { Subvolume } from '../model/subvolume.ts'
 import type { At } from './keep.ts'
 import { nominalItems } from './keep.ts'
 import { inOrderOfMaking, snapshotMoment } from './moments.ts'
-import type { RemoteSituation } from './plan-backup.ts'
+import type { RemoteSituation } from './situation.ts'
 import { Spans } from './spans.ts'
 
 /** Whether the span of some unit that holds now has neither a backup nor a snapshot to make one of. */

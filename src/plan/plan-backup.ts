@@ -3,10 +3,9 @@
 // A run that finds changes makes one snapshot, for the remotes on which one is due, and sends with it
 // what they lack of older ones. plan/due.ts says when, plan/pool.ts what each is a difference from.
 
-import type { Backup } from '../model/backup.ts'
-import type { SourceName, Uuid } from '../model/ids.ts'
+import type { Uuid } from '../model/ids.ts'
 import type { Plan, Problem, SendStep, Step } from '../model/plan.ts'
-import { type Policy, unlimited } from '../model/policy.ts'
+import { unlimited } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import { isDue, snapshotsToSend } from './due.ts'
 import type { At } from './keep.ts'
@@ -19,30 +18,7 @@ import {
   sentOf,
   wishParents,
 } from './pool.ts'
-
-export interface SourceSituation {
-  readonly name: SourceName
-  /** After a sync: its generation tells of every change. */
-  readonly subvolume: Subvolume
-  /** Subvolumes inside that nobody said to ignore. */
-  readonly nested: readonly string[]
-  /** Of this source, made by us, in our folder. */
-  readonly snapshots: readonly Subvolume[]
-  readonly remotes: readonly RemoteSituation[]
-  /** IANA name: the zone of calendar spans. */
-  readonly timeZone: string
-  /** Names in the snapshots' folder that are not ours, and not free either. */
-  readonly otherNames: readonly string[]
-}
-
-export interface RemoteSituation {
-  readonly remote: string
-  /** The series of this source there. */
-  readonly backups: readonly Backup[]
-  /** The snapshot of a run that was cut short and can go on. */
-  readonly unfinished: Uuid | undefined
-  readonly policy: Policy
-}
+import type { RemoteSituation, SourceSituation } from './situation.ts'
 
 export interface PlanWishes {
   /** Also where nothing is due yet. */

@@ -2,8 +2,9 @@
 
 import type { Uuid } from '../model/ids.ts'
 import type { ReleaseStep, SendStep, Step } from '../model/plan.ts'
-import { newestSnapshot, type RemoteSituation, type SourceSituation } from './plan-backup.ts'
+import { newestSnapshot } from './plan-backup.ts'
 import { futureParents, type PoolItem, poolOf, sentOf } from './pool.ts'
+import type { RemoteSituation, SourceSituation } from './situation.ts'
 
 /**
  * Expected, not promised: a run decides again when its sends are done (L7), and deletes nothing when

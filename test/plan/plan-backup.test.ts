@@ -12,10 +12,10 @@ import {
   newestSnapshot,
   planBackup,
   releasableSnapshots,
-  type SourceSituation,
   snapshotName,
 } from '../../src/plan/plan-backup.ts'
 import { expectedReleases } from '../../src/plan/releases.ts'
+import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
 import { scenarios } from './scenarios.ts'
 import { backupOf, executed, situationOf, snapshotOf, sourceUuid } from './situations.ts'

@@ -2,7 +2,7 @@
 // and judge: is that what should happen, and is it for that reason?
 
 import { keepEverything } from '../../src/model/policy.ts'
-import type { SourceSituation } from '../../src/plan/plan-backup.ts'
+import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
 import { backupOf, remoteOf, situationOf, snapshotOf, sourceUuid } from './situations.ts'
 

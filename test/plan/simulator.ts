@@ -6,11 +6,8 @@ import type { SendStep } from '../../src/model/plan.ts'
 import type { Policy } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import { keepBackups } from '../../src/plan/keep.ts'
-import {
-  planBackup,
-  releasableSnapshots,
-  type SourceSituation,
-} from '../../src/plan/plan-backup.ts'
+import { planBackup, releasableSnapshots } from '../../src/plan/plan-backup.ts'
+import type { SourceSituation } from '../../src/plan/situation.ts'
 import { backupAt, kept, uuidOf } from './histories.ts'
 
 export interface RunOptions {

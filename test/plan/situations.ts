@@ -5,11 +5,8 @@ import type { SourceName, Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
 import { keepEverything } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
-import {
-  type RemoteSituation,
-  releasableSnapshots,
-  type SourceSituation,
-} from '../../src/plan/plan-backup.ts'
+import { releasableSnapshots } from '../../src/plan/plan-backup.ts'
+import type { RemoteSituation, SourceSituation } from '../../src/plan/situation.ts'
 import { manifestOf, uuidOf } from '../catalog/sample-series.ts'
 import { sha256Of } from '../format/samples.ts'
 
