@@ -27,6 +27,8 @@ export interface SendStep {
   /** In the order in which they would be tried; the last resort, a full, is not among them. */
   readonly parents: readonly ParentChoice[]
   readonly makes: BackupKind
+  /** The first, or due by a rule; else a full is the last resort, and means that a parent was lost. */
+  readonly wantsFull: boolean
   /** So many bytes of file data at most may be sent when it comes to a full that no rule asks for. */
   readonly fullLimitBytes: number
   readonly reason: 'first' | 'changed' | 'behind' | 'unfinished'

@@ -186,6 +186,7 @@ class SendDraft {
       parents: parents.flatMap(({ seq, snapshot }) => (snapshot ? [{ seq, snapshot }] : [])),
       makes: kindBelow(parents[0]),
       reason,
+      wantsFull,
       fullLimitBytes: wantsFull ? unlimited : policy.allowFullBytes,
     })
     const highest = backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), 0)

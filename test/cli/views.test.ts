@@ -64,6 +64,7 @@ test('backup --dry-run: the steps with their reasons', () => {
       snapshot: null,
       parents: [{ seq: 2, snapshot: 'u' as never }],
       makes: 'incremental',
+      wantsFull: false,
       fullLimitBytes: 0,
       reason: 'changed',
     },

@@ -48,7 +48,7 @@ export interface SendTask {
   readonly remote: OpenedRemote
   readonly snapshot: Subvolume
   /** Which parents, and what of a full. */
-  readonly step: Pick<SendStep, 'parents' | 'fullLimitBytes'>
+  readonly step: Pick<SendStep, 'parents' | 'wantsFull' | 'fullLimitBytes'>
   /** All of this source's snapshots on this machine. */
   readonly snapshots: readonly Subvolume[]
   /** The series on the remote, as it is now. */
@@ -69,8 +69,7 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
   const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
   const unfinished = unfinishedOf(await loadJournal(path), task.backups)
   const tries = parentsToTry(task, unfinished)
-  const isPlanned = task.step.fullLimitBytes >= unlimited && task.step.parents.length === 0
-  if (unfinished === undefined && !isPlanned) tellLostParent(session, task)
+  if (unfinished === undefined && !task.step.wantsFull) tellLostParent(session, task)
   for (const [index, parent] of tries.entries()) {
     if (parent === null && !isBegunFull(unfinished, task)) await refuseLargeFull(session, task)
     try {
