@@ -17,7 +17,7 @@ import type { SeriesId, Sha256 } from '../model/ids.ts'
 import type { Tombstone } from '../model/tombstone.ts'
 import type { AllowedSigner } from './allowed-signers.ts'
 import type { ManifestCache, SignedManifest } from './manifest-cache.ts'
-import type { Repository } from './repository.ts'
+import { checkPlace, type Repository } from './repository.ts'
 import { verifySignature } from './signing.ts'
 import { cachedTombstone, loadTombstone } from './tombstones.ts'
 
@@ -281,13 +281,7 @@ export function openManifest(
     what: `manifest ${label}`,
   })
   const manifest = decodeManifest(bytes, label)
-  const misplaced =
-    manifest.repository !== repository.id
-      ? 'it belongs to another repository'
-      : manifest.series !== series || manifest.seq !== seq
-        ? 'it belongs under another name'
-        : undefined
-  if (misplaced) throw new Failure('untrusted', `cannot trust manifest ${label}: ${misplaced}`)
+  checkPlace(manifest, { repository: repository.id, series, seq }, `manifest ${label}`)
   return { manifest, manifestSha256: sha256Of(bytes), signer: fingerprint }
 }
 

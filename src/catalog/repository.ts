@@ -9,7 +9,7 @@ import {
   encodeRepository,
   type RepositoryDocument,
 } from '../format/repository.ts'
-import type { RepositoryId } from '../model/ids.ts'
+import type { RepositoryId, SeriesId } from '../model/ids.ts'
 import type { NewObject } from '../model/object.ts'
 import type { CallOptions, Store } from '../store/store.ts'
 
@@ -96,4 +96,21 @@ export async function getIfPresent(
 /** A small object, hashed here; large ones are hashed by the threads that make them. */
 export function hashed(bytes: Uint8Array<ArrayBuffer>): NewObject {
   return { bytes, sha256: new Uint8Array(createHash('sha256').update(bytes).digest()) }
+}
+
+interface SignedPlace {
+  readonly repository: RepositoryId
+  readonly series: SeriesId
+  readonly seq: number
+}
+
+/** L6: what is signed counts only where it says that it belongs. Failure 'untrusted'. */
+export function checkPlace(says: SignedPlace, found: SignedPlace, what: string): void {
+  const misplaced =
+    says.repository !== found.repository
+      ? 'it belongs to another repository'
+      : says.series !== found.series || says.seq !== found.seq
+        ? 'it belongs under another name'
+        : undefined
+  if (misplaced) throw new Failure('untrusted', `cannot trust ${what}: ${misplaced}`)
 }

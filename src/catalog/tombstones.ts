@@ -9,7 +9,7 @@ import type { SeriesId } from '../model/ids.ts'
 import type { Tombstone } from '../model/tombstone.ts'
 import type { AllowedSigner } from './allowed-signers.ts'
 import type { ManifestCache, SignedTombstone } from './manifest-cache.ts'
-import { getIfPresent, hashed, type Repository } from './repository.ts'
+import { checkPlace, getIfPresent, hashed, type Repository } from './repository.ts'
 import { type SigningKey, sign, verifySignature } from './signing.ts'
 
 export interface TombstoneOptions {
@@ -81,13 +81,7 @@ export function openTombstone(
     what: `tombstone ${label}`,
   })
   const tombstone = decodeTombstone(bytes, label)
-  const misplaced =
-    tombstone.repository !== repository.id
-      ? 'it belongs to another repository'
-      : tombstone.series !== series || tombstone.seq !== seq
-        ? 'it belongs under another name'
-        : undefined
-  if (misplaced) throw new Failure('untrusted', `cannot trust tombstone ${label}: ${misplaced}`)
+  checkPlace(tombstone, { repository: repository.id, series, seq }, `tombstone ${label}`)
   return tombstone
 }
 

@@ -118,7 +118,7 @@ export const optionDocs = {
   'sources.*.remotes.*.max_chain': {
     type: 'number from 1 to 10000',
     write: 'a whole number from 1 to 10000',
-    doc: 'A new full backup when the chain would have more backups than this.',
+    doc: 'A new full backup when the chain would have more backups than this. It has no effect with `shape: tree`, whose chains are never longer than `keep` has units.',
   },
   'sources.*.remotes.*.allow_full': {
     type: 'size, `true` or `false`',
