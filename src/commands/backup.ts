@@ -130,10 +130,9 @@ async function takeSnapshot(
   name: string,
 ): Promise<Subvolume> {
   const { signal } = context
-  await mkdir(source.snapshots, { recursive: true, mode: 0o700 })
-  const snapshot = await context.btrfs.snapshot(source.path, join(source.snapshots, name), {
-    signal,
-  })
+  const { folder } = source.snapshots
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const snapshot = await context.btrfs.snapshot(source.path, join(folder, name), { signal })
   // L11: what is not recorded as made by us will never be deleted by us: so it goes at once.
   try {
     await recordMadeSnapshot(config.state, source.name, snapshot)

@@ -11,7 +11,7 @@ import type { Plan, SendStep, Step } from '../model/plan.ts'
 import { keepBackups } from '../plan/keep.ts'
 import { kindOf } from '../plan/parents.ts'
 import { planBackup } from '../plan/plan-backup.ts'
-import { expectedReleases } from '../plan/releases.ts'
+import { expectedReleases, expectedSnapshots } from '../plan/releases.ts'
 import type { RemoteSituation } from '../plan/situation.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type Situation } from './backup/situation.ts'
@@ -20,7 +20,7 @@ import { type Context, nowOf } from './shared/context.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { lookPatienceMs, Remotes } from './shared/remotes.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
-import { keepReasonInWords, reasonInWords, refusal } from './shared/words.ts'
+import { keepReasonInWords, reasonInWords, refusal, snapshotReasonInWords } from './shared/words.ts'
 
 export interface PlanOptions {
   readonly config: Config
@@ -43,6 +43,8 @@ export interface SourcePlan {
   readonly steps: readonly PlannedStep[]
   /** What each remote's keep rule says of the backups that it has. */
   readonly remotes: readonly RemoteRules[]
+  /** Which snapshots of ours stay on this machine after the run, and why. */
+  readonly snapshots: readonly RuledSnapshot[]
   readonly problems: Plan['problems']
   /** Refusals, and remotes that can't be looked at now. */
   readonly failures: readonly (FailureReport & { readonly remote?: string })[]
@@ -58,6 +60,13 @@ export interface RuledBackup {
   readonly createdAt: Date
   readonly makes: BackupKind
   /** Every reason to keep it, as a person would say it; none: it is to be forgotten. */
+  readonly reasons: readonly string[]
+}
+
+export interface RuledSnapshot {
+  readonly path: string
+  readonly createdAt: Date
+  /** Every reason to keep it, as a person would say it; none: the run deletes it when all went well. */
   readonly reasons: readonly string[]
 }
 
@@ -121,10 +130,12 @@ async function planSource(
     for (const step of [...steps, ...releases])
       planned.push(await explain(session, { source, situation, step }))
     const remotes = situation.remotes.map(remote => rulesOn(remote, situation.timeZone, now))
-    return { ...named, steps: planned, remotes, problems, failures }
+    const snapshots = ruledSnapshots(situation, steps, now)
+    return { ...named, steps: planned, remotes, snapshots, problems, failures }
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
-    return { ...named, steps: [], remotes: [], problems: [], failures: [reportFailure(error)] }
+    const nothing = { steps: [], remotes: [], snapshots: [], problems: [] }
+    return { ...named, ...nothing, failures: [reportFailure(error)] }
   }
 }
 
@@ -150,6 +161,14 @@ function rulesOn(
       reasons: reasons.map(reason => keepReasonInWords(reason, timeZone)),
     })),
   }
+}
+
+function ruledSnapshots(situation: Situation, steps: readonly Step[], now: Date): RuledSnapshot[] {
+  return expectedSnapshots(situation, { steps, now }).map(({ snapshot, reasons }) => ({
+    path: snapshot.path,
+    createdAt: snapshot.createdAt,
+    reasons: reasons.map(reason => snapshotReasonInWords(reason, situation.timeZone)),
+  }))
 }
 
 interface StepInPlace<Kind extends Step = Step> {

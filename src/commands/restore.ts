@@ -107,7 +107,7 @@ async function compare(
   if (options.verify === 'none') return null
   const { repository } = found
   const { identities } = lookup
-  const snapshotFolders = (options.config?.sources ?? []).map(({ snapshots }) => snapshots)
+  const snapshotFolders = (options.config?.sources ?? []).map(({ snapshots }) => snapshots.folder)
   const howMuch = options.verify
   const task = { restored, howMuch, tree, chain, repository, identities, snapshotFolders }
   return compareRestored(context, task)

@@ -2,7 +2,7 @@
 
 import type { Compression, Encryption } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
-import type { MaxDelete, Policy } from '../model/policy.ts'
+import type { KeepRule, MaxDelete, Policy } from '../model/policy.ts'
 import type { RemoteAddress } from '../model/remote.ts'
 
 export interface Config {
@@ -29,10 +29,17 @@ export interface KeysConfig {
 export interface SourceConfig {
   readonly name: SourceName
   readonly path: string
-  /** The folder in which this program makes and deletes its snapshots. */
-  readonly snapshots: string
+  readonly snapshots: SnapshotsConfig
   readonly nested: NestedRule
   readonly remotes: readonly SourceRemote[]
+}
+
+/** The snapshots that backups are made from: this program makes them, and deletes them. */
+export interface SnapshotsConfig {
+  readonly kind: 'own'
+  readonly folder: string
+  /** Which stay besides those that later backups need; null: none. */
+  readonly keep: KeepRule | null
 }
 
 /** What to do about subvolumes inside a source, which no send stream of it contains. */

@@ -83,7 +83,7 @@ function sourceClashes(file: Section, source: YamlSource): ConfigProblem[] {
   const folders = new Map<string, string>()
   for (const [name, entry] of Object.entries(sectionOf(file['sources']))) {
     const path = pathOf(sectionOf(entry)['path'])
-    const folder = pathOf(sectionOf(entry)['snapshots'])
+    const folder = snapshotFolderOf(sectionOf(entry)['snapshots'])
     const samePath = path === undefined ? undefined : paths.get(path)
     const sameFolder = folder === undefined ? undefined : folders.get(folder)
     if (samePath !== undefined) {
@@ -227,6 +227,10 @@ function remoteProblems(name: string, remote: Section, source: YamlSource): Conf
     })
   }
   return found
+}
+
+function snapshotFolderOf(snapshots: unknown): string | undefined {
+  return pathOf(isSection(snapshots) ? snapshots['path'] : snapshots)
 }
 
 function pathOf(value: unknown): string | undefined {

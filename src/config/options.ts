@@ -69,10 +69,22 @@ export const optionDocs = {
     doc: 'Where the subvolume is mounted or lies.',
   },
   'sources.*.snapshots': {
+    type: 'absolute path, or section',
+    default: 'required',
+    write: 'the absolute path of a folder on the same btrfs, such as /.snapshots/home',
+    doc: 'Folder on the same filesystem for the read-only snapshots that backups are made from; a path alone means `{ path: … }`. Only snapshots made by this program are ever deleted from it, and those that a later backup needs stay.',
+  },
+  'sources.*.snapshots.path': {
     type: 'absolute path',
     default: 'required',
     write: 'the absolute path of a folder on the same btrfs, such as /.snapshots/home',
-    doc: 'Folder on the same filesystem for the read-only snapshots that backups are made from. Only snapshots made by this program are ever deleted from it.',
+    doc: 'The folder.',
+  },
+  'sources.*.snapshots.keep': {
+    type: 'keep rule',
+    default: 'only what later backups need',
+    write: 'spans from long to short, such as 7d 24h, and last 10 at the end, or *',
+    doc: 'Which snapshots to keep on this machine, to go back to without a remote. The rule reads as that of `sources.*.remotes.*.keep`. It only ever keeps more: what a later backup will be a difference from, what a remote still lacks, and the newest stay in any case. It does not decide when a snapshot is made: that follows from the rules of the remotes.',
   },
   'sources.*.nested': {
     type: '`refuse`, `ignore`, or a list of paths',

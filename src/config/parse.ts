@@ -11,6 +11,7 @@ import type {
   NestedRule,
   RateLimit,
   RemoteConfig,
+  SnapshotsConfig,
   SourceConfig,
   SourceRemote,
 } from './config.ts'
@@ -90,7 +91,7 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
   return {
     name,
     path: entry.path,
-    snapshots: entry.snapshots,
+    snapshots: toSnapshots(entry.snapshots),
     nested: toNestedRule(entry.nested),
     remotes: Object.entries(entry.remotes).map(
       ([remote, rules]): SourceRemote => ({
@@ -99,6 +100,12 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
       }),
     ),
   }
+}
+
+function toSnapshots(entry: SourceShape['snapshots']): SnapshotsConfig {
+  const { path, keep } = typeof entry === 'string' ? { path: entry, keep: undefined } : entry
+  if (path === undefined) throw new Error('snapshots without a path passed the checks')
+  return { kind: 'own', folder: path, keep: keep ?? null }
 }
 
 function toPolicy(rules: SourceShape['remotes'][string]): Policy {

@@ -52,9 +52,16 @@ function sourceSchema() {
   const nested = z.union([z.enum(['refuse', 'ignore']), z.array(text(parseInnerPath)).min(1)])
   return z.strictObject({
     path: option('sources.*.path', text(parseAbsolutePath)),
-    snapshots: option('sources.*.snapshots', text(parseAbsolutePath)),
+    snapshots: option('sources.*.snapshots', z.union([text(parseAbsolutePath), snapshotsSchema()])),
     nested: option('sources.*.nested', nested).default('refuse'),
     remotes: option('sources.*.remotes', named(option('sources.*.remotes.*', rulesSchema()))),
+  })
+}
+
+function snapshotsSchema() {
+  return z.strictObject({
+    path: option('sources.*.snapshots.path', text(parseAbsolutePath)),
+    keep: option('sources.*.snapshots.keep', text(parseKeep)).optional(),
   })
 }
 

@@ -37,29 +37,42 @@ export type KeepReason =
 
 /** In the order of the list. L3: closed over parents. */
 export function keepBackups(backups: readonly Backup[], policy: Policy, at: At): KeptBackup[] {
-  const reasons = new Map<Backup, KeepReason[]>(backups.map(backup => [backup, []]))
-  const because = (backup: Backup, reason: KeepReason) => reasons.get(backup)?.push(reason)
+  const moments = inOrderOfMaking(backups, momentOf)
+  const reasons = keepMoments(moments, policy, at)
+  // By what they say of each other: a wrong clock changes neither.
+  const newest = newestBySeq(backups)
+  const ofNewest = newest && reasons.get(newest)
+  if (ofNewest?.every(({ kind }) => kind !== 'newest')) ofNewest.push({ kind: 'newest' })
+  addAncestors(backups, reasons)
+  return backups.map(backup => ({ backup, reasons: reasons.get(backup) ?? [] }))
+}
+
+/** What a rule says of each item, whatever it is; `ordered` by making. */
+export function keepMoments<Item>(
+  ordered: readonly Moment<Item>[],
+  { keep, minAgeMs }: Pick<Policy, 'keep' | 'minAgeMs'>,
+  at: At,
+): Map<Item, KeepReason[]> {
+  const reasons = new Map<Item, KeepReason[]>(ordered.map(({ item }) => [item, []]))
+  const because = (item: Item, reason: KeepReason) => reasons.get(item)?.push(reason)
   const nowMs = at.now.getTime()
-  const ordered = inOrderOfMaking(backups, momentOf)
   const past = ordered.filter(({ timeMs }) => timeMs <= nowMs)
   for (const { item, timeMs } of ordered) {
-    if (keepsEverything(policy.keep)) because(item, { kind: 'everything' })
+    if (keepsEverything(keep)) because(item, { kind: 'everything' })
     if (timeMs > nowMs) because(item, { kind: 'future' })
-    else if (nowMs - timeMs < policy.minAgeMs) because(item, { kind: 'min-age' })
+    else if (nowMs - timeMs < minAgeMs) because(item, { kind: 'min-age' })
   }
-  for (const span of policy.keep.spans) {
+  for (const span of keep.spans) {
     for (const { item, startMs } of nominalItems(past, span, at)) {
       because(item, { kind: 'span', unit: span.unit, startMs })
     }
   }
-  if (!keepsEverything(policy.keep) && policy.keep.last > 0) {
-    for (const { item } of past.slice(-policy.keep.last)) because(item, { kind: 'last' })
+  if (!keepsEverything(keep) && keep.last > 0) {
+    for (const { item } of past.slice(-keep.last)) because(item, { kind: 'last' })
   }
-  // By what they say of each other: a wrong clock changes neither.
-  const newest = [past.at(-1)?.item, newestBySeq(backups)]
-  for (const backup of new Set(newest)) if (backup) because(backup, { kind: 'newest' })
-  addAncestors(backups, reasons)
-  return backups.map(backup => ({ backup, reasons: reasons.get(backup) ?? [] }))
+  const newest = past.at(-1)
+  if (newest !== undefined) because(newest.item, { kind: 'newest' })
+  return reasons
 }
 
 export interface Nominal<Item> {

@@ -9,6 +9,7 @@ import { unlimited } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import { isDue, snapshotsToSend } from './due.ts'
 import type { At } from './keep.ts'
+import { keepLocally } from './local-keep.ts'
 import {
   futureParents,
   kindBelow,
@@ -58,7 +59,8 @@ export function planBackup(situation: SourceSituation, now: Date, wishes: PlanWi
 
 /**
  * L7, L11: snapshots of ours that no later send needs: all but the newest, those that some remote's
- * next backups will be differences from, and those of unfinished runs.
+ * next backups will be differences from, those of unfinished runs, and what the rule for snapshots
+ * keeps besides.
  */
 export function releasableSnapshots(situation: SourceSituation, now: Date): Subvolume[] {
   const { timeZone, snapshots, remotes } = situation
@@ -70,6 +72,9 @@ export function releasableSnapshots(situation: SourceSituation, now: Date): Subv
     held.add(remote.unfinished)
     for (const { snapshot } of futureParents({ ...remote, pool, timeZone }, at)) held.add(snapshot)
     for (const one of snapshotsToSend(remote, usableSnapshots(situation), at)) held.add(one.uuid)
+  }
+  for (const [one, reasons] of keepLocally(situation, now)) {
+    if (reasons.length > 0) held.add(one?.uuid)
   }
   // One that somebody made writable is in use by somebody.
   return snapshots.filter(snapshot => snapshot.readOnly && !held.has(snapshot.uuid))

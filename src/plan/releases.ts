@@ -1,39 +1,76 @@
-// Which snapshots of ours a run that goes well deletes at its end. Pure.
+// Which snapshots of ours a run that goes well leaves, and why, and which it deletes at its end. Pure.
 
 import type { Uuid } from '../model/ids.ts'
 import type { ReleaseStep, SendStep, Step } from '../model/plan.ts'
+import type { Subvolume } from '../model/subvolume.ts'
+import type { KeepReason } from './keep.ts'
+import { keepLocally } from './local-keep.ts'
 import { newestSnapshot } from './plan-backup.ts'
 import { futureParents, type PoolItem, poolOf, sentOf } from './pool.ts'
 import type { RemoteSituation, SourceSituation } from './situation.ts'
+
+export type SnapshotReason =
+  | KeepReason
+  /** The remote's next backups will be differences from it. */
+  | { readonly kind: 'parent'; readonly remote: string }
+  | { readonly kind: 'writable' }
+
+export interface KeptSnapshot {
+  readonly snapshot: Subvolume
+  /** Empty: not kept. */
+  readonly reasons: readonly SnapshotReason[]
+}
+
+export interface Foresight {
+  readonly steps: readonly Step[]
+  readonly now: Date
+}
 
 /**
  * Expected, not promised: a run decides again when its sends are done (L7), and deletes nothing when
  * one of them failed or a remote could not be asked (L9).
  */
-export function expectedReleases(
+export function expectedSnapshots(
   situation: SourceSituation,
-  { steps, now }: { readonly steps: readonly Step[]; readonly now: Date },
-): ReleaseStep[] {
-  const makesNew = steps.some(step => step.kind === 'snapshot')
-  const held = new Set<Uuid | null | undefined>(
-    situation.remotes.flatMap(remote => heldAfter(situation, remote, { steps, now })),
-  )
-  if (!makesNew) held.add(newestSnapshot(situation)?.uuid)
-  const needless = situation.snapshots.filter(one => one.readOnly && !held.has(one.uuid))
-  return needless.map(({ uuid, path }) => ({
-    kind: 'release',
-    source: situation.name,
-    snapshot: uuid,
-    path,
-    reason: 'superseded',
+  foresight: Foresight,
+): KeptSnapshot[] {
+  const { snapshots, remotes } = situation
+  const makesNew = foresight.steps.some(step => step.kind === 'snapshot')
+  const newest = makesNew ? undefined : newestSnapshot(situation)
+  const byRule = keepLocally(situation, foresight.now, makesNew)
+  const parents = remotes.map(remote => ({
+    remote: remote.remote,
+    held: new Set(heldAfter(situation, remote, foresight)),
   }))
+  return snapshots.map(snapshot => {
+    const reasons: SnapshotReason[] = [...(byRule.get(snapshot) ?? [])]
+    const isNewest = snapshot === newest && reasons.every(({ kind }) => kind !== 'newest')
+    if (isNewest) reasons.push({ kind: 'newest' })
+    for (const { remote, held } of parents) {
+      if (held.has(snapshot.uuid)) reasons.push({ kind: 'parent', remote })
+    }
+    if (!snapshot.readOnly) reasons.push({ kind: 'writable' })
+    return { snapshot, reasons }
+  })
+}
+
+export function expectedReleases(situation: SourceSituation, foresight: Foresight): ReleaseStep[] {
+  return expectedSnapshots(situation, foresight)
+    .filter(({ reasons }) => reasons.length === 0)
+    .map(({ snapshot: { uuid, path } }) => ({
+      kind: 'release',
+      source: situation.name,
+      snapshot: uuid,
+      path,
+      reason: 'superseded',
+    }))
 }
 
 /** Null for the snapshot that the run makes. */
 function heldAfter(
   { snapshots, subvolume, timeZone }: SourceSituation,
   remote: RemoteSituation,
-  { steps, now }: { readonly steps: readonly Step[]; readonly now: Date },
+  { steps, now }: Foresight,
 ): (Uuid | null)[] {
   const before = poolOf(remote.backups, snapshots, subvolume.uuid)
   const made = { snapshot: null, timeMs: now.getTime(), generation: Number.MAX_SAFE_INTEGER }

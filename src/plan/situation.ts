@@ -2,7 +2,7 @@
 
 import type { Backup } from '../model/backup.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
-import type { Policy } from '../model/policy.ts'
+import type { KeepRule, Policy } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 
 export interface SourceSituation {
@@ -14,6 +14,8 @@ export interface SourceSituation {
   /** Of this source, made by us, in our folder. */
   readonly snapshots: readonly Subvolume[]
   readonly remotes: readonly RemoteSituation[]
+  /** What of our snapshots stays besides what later sends need; null: nothing. */
+  readonly localKeep: KeepRule | null
   /** IANA name: the zone of calendar spans. */
   readonly timeZone: string
   /** Names in the snapshots' folder that are not ours, and not free either. */

@@ -67,7 +67,7 @@ export class DeletionScene {
         {
           name: 'home' as SourceName,
           path: '/home',
-          snapshots: '/snapshots',
+          snapshots: { kind: 'own', folder: '/snapshots', keep: null },
           nested: { kind: 'ignore' },
           remotes: [
             { remote: 'disk', policy: { ...keepEverything, keep: { spans: [], last: 2 } } },

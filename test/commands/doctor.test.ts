@@ -200,9 +200,8 @@ test('doctor finds each thing that is wrong with a source', async () => {
 
   assert.deepEqual(await source({ path: world.path('gone') }), ['source home: subvolume'])
   assert.deepEqual(await source({ path: world.outside('repository') }), ['source home: subvolume'])
-  assert.deepEqual(await source({ snapshots: world.secondPath('snapshots') }), [
-    'source home: snapshots',
-  ])
+  const elsewhere = { ...home.snapshots, folder: world.secondPath('snapshots') }
+  assert.deepEqual(await source({ snapshots: elsewhere }), ['source home: snapshots'])
 
   world.sh('btrfs subvolume create home/inner >/dev/null')
   assert.deepEqual(await source({}), ['source home: inside'])
@@ -241,7 +240,8 @@ test('doctor finds a source that btrfs receive made', async () => {
   const flip = `import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x4008941a, struct.pack('<Q', 0))`
   execFileSync('/usr/bin/python3', ['-c', flip, world.secondPath('sent')])
-  const sources = [{ ...home, path: world.secondPath('sent'), snapshots: world.secondPath('s') }]
+  const snapshots = { ...home.snapshots, folder: world.secondPath('s') }
+  const sources = [{ ...home, path: world.secondPath('sent'), snapshots }]
   const report = await examine(scene, { sources })
   assert.deepEqual(wrong(report), ['source home: subvolume'])
 })

@@ -42,7 +42,7 @@ export async function makeV1(folder: string): Promise<void> {
     if (recipient === null) throw new Error('the identity has no recipient')
     const config = configOf(root, recipient)
     btrfs.create(config.sources[0]?.path ?? '')
-    mkdirSync(config.sources[0]?.snapshots ?? '', { mode: 0o700 })
+    mkdirSync(join(root, 'fs', 'snapshots'), { mode: 0o700 })
     const kit = join(root, 'kit.md')
     await init(context, { config, remotes: [], identity, kit, dryRun: false })
     const options = { config, sources: [], dryRun: false, check: true }
@@ -153,7 +153,7 @@ function configOf(root: string, recipient: string): Config {
       {
         name: 'home' as SourceName,
         path: join(root, 'fs', 'home'),
-        snapshots: join(root, 'fs', 'snapshots'),
+        snapshots: { kind: 'own', folder: join(root, 'fs', 'snapshots'), keep: null },
         nested: { kind: 'refuse' },
         remotes: remotes.map(({ name }) => ({ remote: name, policy: keepEverything })),
       },

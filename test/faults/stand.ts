@@ -143,7 +143,7 @@ export class Stand {
         {
           name: asSourceName('home') as SourceName,
           path: this.source,
-          snapshots: this.snapshots,
+          snapshots: { kind: 'own', folder: this.snapshots, keep: null },
           nested: { kind: 'refuse' },
           remotes: [{ remote: 'disk', policy: keepEverything }],
         },

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
+import { snapshotReasonInWords } from '../../src/commands/shared/words.ts'
 import type { Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
 import { keepEverything } from '../../src/model/policy.ts'
@@ -14,13 +15,15 @@ import {
   releasableSnapshots,
   snapshotName,
 } from '../../src/plan/plan-backup.ts'
-import { expectedReleases } from '../../src/plan/releases.ts'
+import { expectedReleases, expectedSnapshots } from '../../src/plan/releases.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
-import { scenarios } from './scenarios.ts'
+import { localKeepScenarios } from './local-keep-scenarios.ts'
+import { scenarios as usual } from './scenarios.ts'
 import { backupOf, executed, situationOf, snapshotOf, sourceUuid } from './situations.ts'
 
 const now = new Date('2026-11-22T09:30:00.000Z')
+const scenarios = { ...usual, ...localKeepScenarios }
 const folder = fileURLToPath(new URL('scenarios/', import.meta.url))
 
 /** Numbers of snapshots instead of their UUIDs, one line a step. */
@@ -52,6 +55,14 @@ function shown(situation: SourceSituation): string {
     steps: plan.steps,
     problems: plan.problems,
     released: releases.map(({ snapshot }) => snapshot),
+    ...(situation.localKeep !== null && {
+      kept: expectedSnapshots(situation, { steps: plan.steps, now })
+        .filter(({ reasons }) => reasons.length > 0)
+        .map(({ snapshot, reasons }) => {
+          const words = reasons.map(reason => snapshotReasonInWords(reason, situation.timeZone))
+          return `${snapshot.name}, ${snapshot.createdAt.toISOString()}: ${words.join('; ')}`
+        }),
+    }),
   }
   return `${JSON.stringify(value, null, 1).replaceAll(/00000000-0000-0000-0000-0+/g, '#')}\n`
 }
@@ -98,8 +109,9 @@ const anySituation: fc.Arbitrary<SourceSituation> = fc
       { minLength: 1, maxLength: 3 },
     ),
     isChanged: fc.boolean(),
+    localKeep: fc.constantFrom(undefined, undefined, '3h', '2d 4h', 'last 2', '*', ''),
   })
-  .map(({ snapshots, writable, foreign, remotes, isChanged }) =>
+  .map(({ snapshots, writable, foreign, remotes, isChanged, localKeep }) =>
     situationOf({
       snapshots: snapshots.map(n =>
         snapshotOf(n, {
@@ -114,6 +126,7 @@ const anySituation: fc.Arbitrary<SourceSituation> = fc
         policy: keepEverything,
       })),
       ...(isChanged && { generation: 99 }),
+      ...(localKeep !== undefined && { localKeep }),
     }),
   )
 
@@ -196,6 +209,17 @@ describe('planBackup(), whatever the situation', () => {
         for (const uuid of released) {
           assert.ok(situation.snapshots.some(one => one.uuid === uuid && one.readOnly))
         }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('releases with a rule for snapshots only what it also releases without', () => {
+    fc.assert(
+      fc.property(anySituation, situation => {
+        const without = { ...situation, localKeep: null }
+        const more = new Set(releasableSnapshots(without, now))
+        for (const one of releasableSnapshots(situation, now)) assert.ok(more.has(one))
       }),
       { numRuns: 300 },
     )

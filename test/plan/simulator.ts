@@ -57,6 +57,7 @@ export class Simulator {
       snapshots: this.#snapshots,
       remotes: this.#remotes.map(one => ({ ...one, unfinished: undefined })),
       timeZone: this.#timeZone,
+      localKeep: null,
       otherNames: [],
     }
   }

@@ -3,7 +3,7 @@
 import type { Backup } from '../../src/model/backup.ts'
 import type { SourceName, Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, parseKeepRule } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import { releasableSnapshots } from '../../src/plan/plan-backup.ts'
 import type { RemoteSituation, SourceSituation } from '../../src/plan/situation.ts'
@@ -11,6 +11,8 @@ import { manifestOf, uuidOf } from '../catalog/sample-series.ts'
 import { sha256Of } from '../format/samples.ts'
 
 export const sourceUuid = uuidOf(0xfff)
+/** When the runs of these situations are. */
+const runAt = new Date('2026-11-22T09:30:00.000Z')
 const epoch = Date.parse('2026-11-21T09:30:00Z')
 
 /** A snapshot by its number: taken at generation 10 × n, n hours after the epoch. */
@@ -68,6 +70,8 @@ export function situationOf(changes: {
   readonly generation?: number
   readonly subvolume?: Partial<Subvolume>
   readonly nested?: readonly string[]
+  /** `7d 24h`: what snapshots.keep says. */
+  readonly localKeep?: string
 }): SourceSituation {
   const snapshots = (changes.snapshots ?? []).map(one =>
     typeof one === 'number' ? snapshotOf(one) : one,
@@ -88,6 +92,7 @@ export function situationOf(changes: {
     snapshots,
     remotes: changes.remotes ?? [remoteOf('nas', [])],
     timeZone: 'UTC',
+    localKeep: changes.localKeep === undefined ? null : (parseKeepRule(changes.localKeep) ?? null),
     otherNames: [],
   }
 }
@@ -103,7 +108,7 @@ export function executed(situation: SourceSituation, plan: Plan): SourceSituatio
       const facts = { id, name: step.name, uuid: uuidOf(0x10000 + id), sourceUuid: subvolume.uuid }
       snapshots = [
         ...snapshots,
-        snapshotOf(id, { ...facts, generation, creationGeneration: generation }),
+        snapshotOf(id, { ...facts, generation, creationGeneration: generation, createdAt: runAt }),
       ]
     }
     if (step.kind === 'send') {
@@ -115,7 +120,7 @@ export function executed(situation: SourceSituation, plan: Plan): SourceSituatio
     }
   }
   const after = { ...situation, subvolume, snapshots, remotes }
-  const released = new Set(releasableSnapshots(after, new Date('2026-11-22T09:30:00.000Z')))
+  const released = new Set(releasableSnapshots(after, runAt))
   return { ...after, snapshots: after.snapshots.filter(one => !released.has(one)) }
 }
 

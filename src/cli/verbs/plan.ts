@@ -6,6 +6,7 @@ import type {
   PlannedStep,
   PlanReport,
   RemoteRules,
+  RuledSnapshot,
   SendEstimate,
   SourcePlan,
 } from '../../commands/plan.ts'
@@ -33,7 +34,10 @@ export const planVerb: Verb = {
       wants: 'a time, such as 2027-01-01 or 2027-01-01T04:00+01:00',
     },
     { flags: '--now', doc: 'plan what backup --now would do' },
-    { flags: '--rules', doc: 'show every backup with the reasons for which it is kept, or none' },
+    {
+      flags: '--rules',
+      doc: 'show every backup and snapshot with the reasons for which it is kept, or none',
+    },
   ],
   exits: [3, 4, 10, 20, 30],
   run: runPlan,
@@ -59,6 +63,7 @@ export function planReportLines({ sources }: PlanReport, view: View, rules = fal
     ...(index === 0 ? [] : ['']),
     ...sourceLines(source, view),
     ...(rules ? source.remotes.flatMap(remote => ruleLines(remote, view)) : []),
+    ...(rules ? snapshotLines(source.snapshots, view) : []),
   ])
 }
 
@@ -89,6 +94,17 @@ function ruleLines({ remote, backups }: RemoteRules, { paint, width }: View): st
     `  on ${paint('strong', escapeControls(remote))}:`,
     ...(rows.length === 0 ? none : rows).map(line => `    ${line}`),
   ]
+}
+
+function snapshotLines(snapshots: readonly RuledSnapshot[], { paint, width }: View): string[] {
+  if (snapshots.length === 0) return []
+  const rows = snapshots.flatMap(({ path, reasons }) => {
+    const isKept = reasons.length > 0
+    const head = `${isKept ? paint('good', '●') : paint('bad', '✗')} ${escapeControls(basename(path))}`
+    const why = isKept ? reasons.join('; ') : 'no later backup needs it, and no rule keeps it'
+    return [head, ...wrap(escapeControls(why), width - 7).map(line => `  ${paint('quiet', line)}`)]
+  })
+  return ['  snapshots on this machine:', ...rows.map(line => `    ${line}`)]
 }
 
 function failureBranch(

@@ -68,6 +68,7 @@ export async function lookAt(
     snapshots: present.filter(({ uuid }) => known.has(uuid)),
     remotes: await Promise.all(remotes),
     timeZone: config.timezone,
+    localKeep: source.snapshots.keep,
     otherNames: present.filter(({ uuid }) => !known.has(uuid)).map(({ name }) => name),
     views,
     unusable,
@@ -106,7 +107,7 @@ async function snapshotsIn(
   source: SourceConfig,
 ): Promise<readonly Subvolume[]> {
   return await context.btrfs
-    .listIn(source.snapshots, { signal: context.signal })
+    .listIn(source.snapshots.folder, { signal: context.signal })
     .catch((error: unknown) => {
       // L9: only a folder that is not there has no snapshots; the first backup makes it.
       if (isFailure(error) && systemCodeOf(error.cause) === 'ENOENT') return []

@@ -72,19 +72,19 @@ async function swapFinding(path: string): Promise<Finding> {
 }
 
 async function snapshotsFinding({ btrfs }: Context, source: SourceConfig): Promise<Finding> {
-  const folder = await nearestFolder(source.snapshots)
+  const wanted = source.snapshots.folder
+  const folder = await nearestFolder(wanted)
   const [here, there] = [await btrfs.filesystemOf(source.path), await btrfs.filesystemOf(folder)]
   if (here.uuid !== there.uuid) {
     return bad(
-      `${source.snapshots} is on another filesystem`,
+      `${wanted} is on another filesystem`,
       'choose a folder on the same btrfs as the source',
     )
   }
   const mount = await mountOf(folder)
-  if (mount?.readOnly)
-    return bad(`${source.snapshots} is on a read-only mount`, 'mount it writable')
-  if (folder !== source.snapshots) return ok(`${source.snapshots} will be made by the first backup`)
-  return ok(source.snapshots)
+  if (mount?.readOnly) return bad(`${wanted} is on a read-only mount`, 'mount it writable')
+  if (folder !== wanted) return ok(`${wanted} will be made by the first backup`)
+  return ok(wanted)
 }
 
 function filesystemFinding({ readOnly, mountPoint }: Filesystem): Finding {

@@ -5,6 +5,7 @@ import type { SourceConfig } from '../../config/config.ts'
 import type { Problem, Step } from '../../model/plan.ts'
 import type { SpanUnit } from '../../model/policy.ts'
 import type { KeepReason } from '../../plan/keep.ts'
+import type { SnapshotReason } from '../../plan/releases.ts'
 import { spanLabel } from '../../plan/spans.ts'
 
 /** A plan's problem as the failure that a person reads. */
@@ -77,5 +78,17 @@ export function keepReasonInWords(reason: KeepReason, timeZone: string): string 
       return 'dated in the future: a clock is wrong'
     case 'needed':
       return `backup ${reason.by} needs it`
+  }
+}
+
+/** Why a snapshot stays on this machine. */
+export function snapshotReasonInWords(reason: SnapshotReason, timeZone: string): string {
+  switch (reason.kind) {
+    case 'parent':
+      return `the next backup on ${reason.remote} is a difference from it`
+    case 'writable':
+      return 'somebody made it writable'
+    default:
+      return keepReasonInWords(reason, timeZone)
   }
 }
