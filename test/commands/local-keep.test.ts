@@ -9,7 +9,7 @@ import { plan } from '../../src/commands/plan.ts'
 import { parseKeepRule } from '../../src/model/policy.ts'
 import { makeVault, type Vault } from '../support/vault.ts'
 
-const view = { paint: (_: unknown, text: string) => text, width: 80 }
+const view = { paint: (_: unknown, text: string) => text, width: 80, verbose: false }
 
 function keepLocally(vault: Vault, rule: string): void {
   const keep = parseKeepRule(rule)

@@ -83,12 +83,7 @@ export function keepReasonInWords(reason: KeepReason, timeZone: string): string 
 
 /** Why a snapshot stays on this machine. */
 export function snapshotReasonInWords(reason: SnapshotReason, timeZone: string): string {
-  switch (reason.kind) {
-    case 'parent':
-      return `the next backup on ${reason.remote} is a difference from it`
-    case 'writable':
-      return 'somebody made it writable'
-    default:
-      return keepReasonInWords(reason, timeZone)
-  }
+  if (reason.kind === 'parent') return `the next backup on ${reason.remote} is a difference from it`
+  if (reason.kind === 'writable') return 'somebody made it writable'
+  return keepReasonInWords(reason, timeZone)
 }
