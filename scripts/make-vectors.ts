@@ -5,6 +5,11 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { documentVectors, nameVectors } from '../test/format/make/documents.ts'
+import {
+  epochDocumentVectors,
+  epochIndexVectors,
+  epochVectors,
+} from '../test/format/make/epochs.ts'
 import { frameVectors, indexVectors, leadVectors } from '../test/format/make/inside.ts'
 import { objectVectors } from '../test/format/make/objects.ts'
 import { seriesVectors, signatureVectors } from '../test/format/make/signatures.ts'
@@ -21,6 +26,9 @@ keep('frames.json', table('stored frames', frameVectors()))
 keep('indexes.json', table('raw bytes of indexes', indexVectors()))
 keep('signatures.json', table('signed manifests', signatureVectors()))
 keep('series.json', table('ids of series', seriesVectors()))
+keep('epochs.json', table('ids of epochs', epochVectors()))
+keep('epoch-documents.json', table('manifests of epochs', epochDocumentVectors()))
+keep('epoch-indexes.json', table('raw bytes of indexes of epochs', epochIndexVectors()))
 const { vectors, files } = objectVectors()
 keep('objects.json', table('whole objects', vectors))
 for (const [name, bytes] of files) keep(`objects/${name}`, bytes)

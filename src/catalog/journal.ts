@@ -9,6 +9,7 @@ import { LineFile, readTextIfPresent, writeFailure } from '../base/atomic-file.t
 import { segmentFields } from '../format/index-record.ts'
 import {
   countField,
+  epochField,
   repositoryIdField,
   runField,
   seriesField,
@@ -25,6 +26,9 @@ const runRecord = z.strictObject({
   series: seriesField,
   seq: countField,
   run: runField,
+  epoch: epochField.optional(),
+  /** Of its segments, where the epoch's rules name one. */
+  storageClass: z.string().optional(),
   snapshot: uuidField,
   parent: z
     .strictObject({ seq: countField, manifest: sha256Field, snapshot: uuidField })

@@ -6,9 +6,9 @@ import type { SigningKey } from '../catalog/signing.ts'
 import { putTombstone, signTombstone } from '../catalog/tombstones.ts'
 import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
 import { type Backup, storedBytes } from '../model/backup.ts'
-import { keepsEverything, type Policy } from '../model/policy.ts'
+import { keepsEverything, type RuleSet } from '../model/policy.ts'
 import { planForget } from '../plan/forget.ts'
-import { keepBackups } from '../plan/keep.ts'
+import { keepByRules } from '../plan/keep.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
 import { chooseSeries, refuseUnknown } from './shared/choose-series.ts'
 import type { Context } from './shared/context.ts'
@@ -113,15 +113,16 @@ async function decideOn(
 ): Promise<(Decision | ForgetPlace)[]> {
   const { config, sources } = session.options
   const ruled = config.sources.flatMap(source => {
-    const policy = source.remotes.find(place => place.remote === remote.name)?.policy
+    const ruleSets = source.remotes.find(place => place.remote === remote.name)?.ruleSets ?? []
     const isMeant = sources.length === 0 || sources.includes(source.name)
-    return policy && isMeant && !keepsEverything(policy.keep) ? [{ source, policy }] : []
+    const forgets = ruleSets.some(({ policy }) => !keepsEverything(policy.keep))
+    return isMeant && forgets ? [{ source, ruleSets }] : []
   })
   const outcomes: (Decision | ForgetPlace)[] = []
-  for (const { source, policy } of ruled) {
+  for (const { source, ruleSets } of ruled) {
     throwIfAborted(session.context.signal)
     try {
-      outcomes.push(...(await decide(session, { source, policy, remote })))
+      outcomes.push(...(await decide(session, { source, ruleSets, remote })))
     } catch (error) {
       if (isFailure(error, 'interrupted')) throw error
       outcomes.push(failedPlace(source, remote, reportFailure(error)))
@@ -130,18 +131,27 @@ async function decideOn(
   return outcomes
 }
 
+interface Ruled {
+  readonly source: SourceConfig
+  readonly ruleSets: readonly RuleSet[]
+  readonly remote: RemoteConfig
+}
+
 async function decide(
   { context, options, lookup }: Session,
-  { source, policy, remote }: { source: SourceConfig; policy: Policy; remote: RemoteConfig },
+  { source, ruleSets, remote }: Ruled,
 ): Promise<Decision[]> {
   refuseNoDelete(remote, 'forget')
   const { config } = options
   const opened = await lookup.open(remote.name)
   const now = await undoubtedNow(context, opened.repository)
   const { chosen } = await chooseSeries(lookup, opened, { config, sources: [source.name] })
-  return chosen.map(({ backups, problems }) => {
+  const decisions: Decision[] = []
+  for (const { series, backups, problems } of chosen) {
     refuseProblems('forget', `backups of ${source.name} on ${remote.name}`, problems)
-    const kept = keepBackups(backups, policy, { now, timeZone: config.timezone })
+    const epochNames = await lookup.epochNames(opened, series, source)
+    const at = { now, timeZone: config.timezone }
+    const kept = keepByRules({ backups, ruleSets, epochNames }, at)
     const { forgotten, postponed } = planForget(kept, { maxDelete: remote.maxDelete, now })
     const place = {
       source: source.name,
@@ -156,8 +166,9 @@ async function decide(
       notBefore: forgotten.length === 0 ? null : new Date(now.getTime() + remote.graceMs),
       failure: null,
     }
-    return { place, opened, backups: forgotten, createdAt: now }
-  })
+    decisions.push({ place, opened, backups: forgotten, createdAt: now })
+  }
+  return decisions
 }
 
 /** Children before parents: cut anywhere, no live backup needs a hidden one. */

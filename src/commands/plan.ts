@@ -8,7 +8,7 @@ import type { Config, SourceConfig } from '../config/config.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
 import type { Plan, SendStep, Step } from '../model/plan.ts'
-import { keepBackups } from '../plan/keep.ts'
+import { keepByRules } from '../plan/keep.ts'
 import { kindOf } from '../plan/parents.ts'
 import { planBackup } from '../plan/plan-backup.ts'
 import { expectedReleases, expectedSnapshots } from '../plan/releases.ts'
@@ -146,12 +146,9 @@ function changedSince(situation: Situation): Situation {
   return { ...situation, subvolume: { ...situation.subvolume, generation } }
 }
 
-function rulesOn(
-  { remote, backups, policy }: RemoteSituation,
-  timeZone: string,
-  now: Date,
-): RemoteRules {
-  const found = keepBackups(backups, policy, { now, timeZone })
+function rulesOn({ remote, ...series }: RemoteSituation, timeZone: string, now: Date): RemoteRules {
+  const { backups } = series
+  const found = keepByRules(series, { now, timeZone })
   return {
     remote,
     backups: found.map(({ backup, reasons }) => ({

@@ -2,7 +2,7 @@
 
 import type { Compression, Encryption } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
-import type { KeepRule, MaxDelete, Policy } from '../model/policy.ts'
+import type { KeepRule, MaxDelete, RuleSet } from '../model/policy.ts'
 import type { RemoteAddress } from '../model/remote.ts'
 
 export interface Config {
@@ -52,7 +52,8 @@ export type NestedRule =
 export interface SourceRemote {
   /** Name of a remote that the configuration has. */
   readonly remote: string
-  readonly policy: Policy
+  /** At least one; several, each with an epoch of its own, at most one of them without a name. */
+  readonly ruleSets: readonly RuleSet[]
 }
 
 export interface RemoteConfig {

@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path'
 import { asSourceName } from '../model/ids.ts'
-import { keepEverything, type Policy, unlimited } from '../model/policy.ts'
+import { keepEverything, type Policy, soleRuleSet, unlimited } from '../model/policy.ts'
 import type { RemoteAddress, S3Encryption } from '../model/remote.ts'
 import type {
   Config,
@@ -96,7 +96,7 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
     remotes: Object.entries(entry.remotes).map(
       ([remote, rules]): SourceRemote => ({
         remote,
-        policy: toPolicy(rules),
+        ruleSets: [soleRuleSet(toPolicy(rules))],
       }),
     ),
   }

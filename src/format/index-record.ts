@@ -28,6 +28,8 @@ const beginSchema = z.strictObject({
   /** Fingerprint of the key that signs the manifest: repeated here, where the store can't write. */
   signer: z.string(),
   source: z.string(),
+  /** Name of the epoch; the manifest has its id. */
+  epoch: z.string().optional(),
   host: z.string(),
   path: z.string(),
   snapshotName: z.string(),

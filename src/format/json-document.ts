@@ -5,11 +5,13 @@ import * as z from 'zod'
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import {
+  asEpochId,
   asRepositoryId,
   asRunId,
   asSeriesId,
   asSha256,
   asUuid,
+  type EpochId,
   type RepositoryId,
   type RunId,
   type SeriesId,
@@ -29,6 +31,7 @@ function id<T extends string>(parse: (text: string) => T | undefined, what: stri
 
 export const repositoryIdField = id<RepositoryId>(asRepositoryId, 'a repository id')
 export const seriesField = id<SeriesId>(asSeriesId, 'a series id')
+export const epochField = id<EpochId>(asEpochId, 'an epoch id')
 export const runField = id<RunId>(asRunId, 'a run id')
 export const sha256Field = id<Sha256>(asSha256, 'a SHA-256 in hexadecimal')
 export const uuidField = id<Uuid>(asUuid, 'a UUID')

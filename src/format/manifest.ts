@@ -8,6 +8,7 @@ import {
   type DocumentKind,
   decodeDocument,
   encodeDocument,
+  epochField,
   repositoryIdField,
   runField,
   seriesField,
@@ -37,6 +38,7 @@ const kind: DocumentKind<Manifest> = {
       series: seriesField,
       seq: countField.min(1).max(lastSeq),
       run: runField,
+      epoch: epochField.optional(),
       createdAt: timeField,
       snapshot: z.strictObject({
         uuid: uuidField,
@@ -93,6 +95,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
     series,
     seq,
     run,
+    ...(manifest.epoch !== undefined && { epoch: manifest.epoch }),
     createdAt,
     snapshot,
     stream,

@@ -1,6 +1,6 @@
 // A backup: one send stream as kept on a remote.
 
-import type { RepositoryId, RunId, SeriesId, Sha256, Uuid } from './ids.ts'
+import type { EpochId, RepositoryId, RunId, SeriesId, Sha256, Uuid } from './ids.ts'
 
 /** What a manifest says. Public facts only: no host, no path, no name of the user's (L10). */
 export interface Manifest {
@@ -9,6 +9,8 @@ export interface Manifest {
   /** 1, 2, 3 … within the series; gaps may occur, repeats may not. */
   readonly seq: number
   readonly run: RunId
+  /** Absent: of no named epoch. */
+  readonly epoch?: EpochId | undefined
   /** When the backup was committed. */
   readonly createdAt: Date
   readonly snapshot: SnapshotFacts

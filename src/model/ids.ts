@@ -9,6 +9,8 @@ export type RepositoryId = Branded<'RepositoryId'>
 export type SeriesId = Branded<'SeriesId'>
 /** 32 hexadecimal digits, random: one attempt at a backup. */
 export type RunId = Branded<'RunId'>
+/** 32 hexadecimal digits: an epoch of a series, without its name. */
+export type EpochId = Branded<'EpochId'>
 /** A btrfs subvolume's UUID, lower case with dashes. */
 export type Uuid = Branded<'Uuid'>
 /** 64 hexadecimal digits. */
@@ -26,6 +28,10 @@ export function asSeriesId(text: string): SeriesId | undefined {
 
 export function asRunId(text: string): RunId | undefined {
   return isHex(text, 32) ? (text as RunId) : undefined
+}
+
+export function asEpochId(text: string): EpochId | undefined {
+  return isHex(text, 32) ? (text as EpochId) : undefined
 }
 
 export function asSha256(text: string): Sha256 | undefined {

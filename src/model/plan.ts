@@ -22,6 +22,8 @@ export interface SendStep {
   readonly kind: 'send'
   readonly source: SourceName
   readonly remote: string
+  /** Name of the epoch that the backup will be of; absent: of none that has a name. */
+  readonly epoch?: string
   /** Null: the one that the snapshot step before makes. */
   readonly snapshot: Uuid | null
   /** In the order in which they would be tried; the last resort, a full, is not among them. */

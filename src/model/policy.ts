@@ -44,6 +44,17 @@ export interface Policy {
   readonly allowFullBytes: number
 }
 
+/** What a source does on a remote: the only one, or that of one of several epochs. */
+export interface RuleSet {
+  readonly policy: Policy
+  /** Name of the epoch that its backups are of; null: of none that has a name. */
+  readonly epoch: string | null
+  /** Name of the epoch that this one begins from, again and again; null: it begins in full. */
+  readonly branchFrom: string | null
+  /** Of its segments; null: the remote's. */
+  readonly storageClass: string | null
+}
+
 /** Per cent of a series' backups, or a number of them. */
 export type MaxDelete = { readonly percent: number } | { readonly count: number }
 
@@ -55,6 +66,10 @@ export const keepEverything: Policy = {
   fullEvery: null,
   maxChain: null,
   allowFullBytes: unlimited,
+}
+
+export function soleRuleSet(policy: Policy): RuleSet {
+  return { policy, epoch: null, branchFrom: null, storageClass: null }
 }
 
 /**

@@ -3,15 +3,56 @@
 
 import type { Policy } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
+import { type EpochSituation, epochSituations, isLeaf, withoutCovered } from './epochs.ts'
 import type { At } from './keep.ts'
 import { nominalItems } from './keep.ts'
 import { inOrderOfMaking, snapshotMoment } from './moments.ts'
-import type { RemoteSituation } from './situation.ts'
+import type { SeriesRules } from './situation.ts'
 import { Spans } from './spans.ts'
 
+export interface DueWishes {
+  readonly at: At
+  /** Also where nothing is due yet. */
+  readonly regardless: boolean
+}
+
+/** Those of a remote for which a snapshot made now is to be sent: one that counts for two, for one. */
+export function dueEpochs(
+  series: SeriesRules,
+  snapshots: readonly Subvolume[],
+  { at, regardless }: DueWishes,
+): EpochSituation[] {
+  const all = epochSituations(series)
+  return withoutCovered(
+    all.filter(one => isDue(one, snapshots, at) || (regardless && isLeaf(one, all))),
+  )
+}
+
+export interface Behind {
+  readonly snapshot: Subvolume
+  readonly epoch: EpochSituation
+}
+
+/** What a remote lacks of older snapshots, and for which epoch; oldest first. */
+export function behindOn(
+  series: SeriesRules,
+  snapshots: readonly Subvolume[],
+  at: At,
+): readonly Behind[] {
+  const wanted = new Map<Subvolume, EpochSituation[]>()
+  for (const epoch of epochSituations(series)) {
+    for (const snapshot of snapshotsToSend(epoch, snapshots, at)) {
+      wanted.set(snapshot, [...(wanted.get(snapshot) ?? []), epoch])
+    }
+  }
+  return inOrderOfMaking([...wanted.keys()], snapshotMoment).flatMap(({ item }) =>
+    withoutCovered(wanted.get(item) ?? []).map(epoch => ({ snapshot: item, epoch })),
+  )
+}
+
 /** Whether the span of some unit that holds now has neither a backup nor a snapshot to make one of. */
-export function isDue(
-  { policy, backups }: RemoteSituation,
+function isDue(
+  { rules: { policy }, backups }: EpochSituation,
   snapshots: readonly Subvolume[],
   at: At,
 ): boolean {
@@ -28,8 +69,8 @@ export function isDue(
 }
 
 /** The first snapshots of spans of which the remote has no backup that is as old; oldest first. */
-export function snapshotsToSend(
-  { policy, backups }: RemoteSituation,
+function snapshotsToSend(
+  { rules: { policy }, backups }: EpochSituation,
   snapshots: readonly Subvolume[],
   at: At,
 ): Subvolume[] {

@@ -6,8 +6,10 @@
 
 import type { Backup } from '../model/backup.ts'
 import type { Policy, SpanCount, SpanUnit } from '../model/policy.ts'
-import { keepsEverything } from '../model/policy.ts'
+import { keepsEverything, soleRuleSet } from '../model/policy.ts'
+import { judgedBy, unruled } from './epochs.ts'
 import { inOrderOfMaking, type Moment, momentOf } from './moments.ts'
+import type { SeriesRules } from './situation.ts'
 import { Spans } from './spans.ts'
 
 export interface At {
@@ -22,7 +24,10 @@ export interface KeptBackup {
   readonly reasons: readonly KeepReason[]
 }
 
-export type KeepReason =
+/** `epoch`: of the rule set that says so, where there are several. */
+export type KeepReason = Why & { readonly epoch?: string }
+
+type Why =
   /** The first of its span. */
   | { readonly kind: 'span'; readonly unit: SpanUnit; readonly startMs: number }
   | { readonly kind: 'newest' }
@@ -32,47 +37,79 @@ export type KeepReason =
   | { readonly kind: 'min-age' }
   /** Dated after now: one of the two clocks is wrong, so nothing is known of its age. */
   | { readonly kind: 'future' }
+  /** No rule set speaks of its epoch. */
+  | { readonly kind: 'no-rules' }
   /** A kept backup, `by`, is a difference from it or from what is built on it. */
   | { readonly kind: 'needed'; readonly by: number }
 
-/** In the order of the list. L3: closed over parents. */
-export function keepBackups(backups: readonly Backup[], policy: Policy, at: At): KeptBackup[] {
-  const moments = inOrderOfMaking(backups, momentOf)
-  const reasons = keepMoments(moments, policy, at)
-  // By what they say of each other: a wrong clock changes neither.
-  const newest = newestBySeq(backups)
-  const ofNewest = newest && reasons.get(newest)
-  if (ofNewest?.every(({ kind }) => kind !== 'newest')) ofNewest.push({ kind: 'newest' })
+/** In the order of the list. L3: closed over parents, from epoch to epoch too. */
+export function keepByRules(series: SeriesRules, at: At): KeptBackup[] {
+  const { backups, ruleSets } = series
+  const reasons = new Map<Backup, KeepReason[]>(backups.map(backup => [backup, []]))
+  for (const rules of ruleSets) {
+    const { own, counted } = judgedBy(rules, series)
+    const moments = {
+      own: inOrderOfMaking(own, momentOf),
+      counted: inOrderOfMaking(counted, momentOf),
+    }
+    const name = ruleSets.length === 1 ? null : rules.epoch
+    for (const [backup, why] of [...whys(moments, rules.policy, at), ...newestBySeq(own)]) {
+      const isTold = why.kind === 'newest' && isNewest(reasons.get(backup), name)
+      if (!isTold) reasons.get(backup)?.push(name === null ? why : { ...why, epoch: name })
+    }
+  }
+  for (const backup of unruled(series)) reasons.get(backup)?.push({ kind: 'no-rules' })
   addAncestors(backups, reasons)
   return backups.map(backup => ({ backup, reasons: reasons.get(backup) ?? [] }))
+}
+
+/** The same with one policy for all. */
+export function keepBackups(backups: readonly Backup[], policy: Policy, at: At): KeptBackup[] {
+  return keepByRules({ backups, ruleSets: [soleRuleSet(policy)], epochNames: new Map() }, at)
 }
 
 /** What a rule says of each item, whatever it is; `ordered` by making. */
 export function keepMoments<Item>(
   ordered: readonly Moment<Item>[],
-  { keep, minAgeMs }: Pick<Policy, 'keep' | 'minAgeMs'>,
+  policy: Pick<Policy, 'keep' | 'minAgeMs'>,
   at: At,
 ): Map<Item, KeepReason[]> {
   const reasons = new Map<Item, KeepReason[]>(ordered.map(({ item }) => [item, []]))
-  const because = (item: Item, reason: KeepReason) => reasons.get(item)?.push(reason)
-  const nowMs = at.now.getTime()
-  const past = ordered.filter(({ timeMs }) => timeMs <= nowMs)
-  for (const { item, timeMs } of ordered) {
-    if (keepsEverything(keep)) because(item, { kind: 'everything' })
-    if (timeMs > nowMs) because(item, { kind: 'future' })
-    else if (nowMs - timeMs < minAgeMs) because(item, { kind: 'min-age' })
+  for (const [item, why] of whys({ own: ordered, counted: ordered }, policy, at)) {
+    reasons.get(item)?.push(why)
   }
+  return reasons
+}
+
+/** Both in order of making. */
+interface Moments<Item> {
+  readonly own: readonly Moment<Item>[]
+  /** What can be the first of a span or one of the last. */
+  readonly counted: readonly Moment<Item>[]
+}
+
+function* whys<Item>(
+  { own, counted }: Moments<Item>,
+  { keep, minAgeMs }: Pick<Policy, 'keep' | 'minAgeMs'>,
+  at: At,
+): Generator<[Item, Why]> {
+  const nowMs = at.now.getTime()
+  for (const { item, timeMs } of own) {
+    if (keepsEverything(keep)) yield [item, { kind: 'everything' }]
+    if (timeMs > nowMs) yield [item, { kind: 'future' }]
+    else if (nowMs - timeMs < minAgeMs) yield [item, { kind: 'min-age' }]
+  }
+  const past = counted.filter(({ timeMs }) => timeMs <= nowMs)
   for (const span of keep.spans) {
     for (const { item, startMs } of nominalItems(past, span, at)) {
-      because(item, { kind: 'span', unit: span.unit, startMs })
+      yield [item, { kind: 'span', unit: span.unit, startMs }]
     }
   }
   if (!keepsEverything(keep) && keep.last > 0) {
-    for (const { item } of past.slice(-keep.last)) because(item, { kind: 'last' })
+    for (const { item } of past.slice(-keep.last)) yield [item, { kind: 'last' }]
   }
-  const newest = past.at(-1)
-  if (newest !== undefined) because(newest.item, { kind: 'newest' })
-  return reasons
+  const newest = own.findLast(({ timeMs }) => timeMs <= nowMs)
+  if (newest !== undefined) yield [newest.item, { kind: 'newest' }]
 }
 
 export interface Nominal<Item> {
@@ -97,11 +134,17 @@ export function nominalItems<Item>(
   return [...first].map(([startMs, item]) => ({ item, startMs }))
 }
 
-function newestBySeq(backups: readonly Backup[]): Backup | undefined {
-  return backups.reduce<Backup | undefined>(
-    (newest, backup) => (newest && newest.manifest.seq > backup.manifest.seq ? newest : backup),
+/** By what the backups say of each other: a wrong clock does not change it. */
+function newestBySeq(backups: readonly Backup[]): [Backup, Why][] {
+  const newest = backups.reduce<Backup | undefined>(
+    (high, backup) => (high && high.manifest.seq > backup.manifest.seq ? high : backup),
     undefined,
   )
+  return newest === undefined ? [] : [[newest, { kind: 'newest' }]]
+}
+
+function isNewest(reasons: readonly KeepReason[] | undefined, epoch: string | null): boolean {
+  return reasons?.some(one => one.kind === 'newest' && (one.epoch ?? null) === epoch) ?? false
 }
 
 function addAncestors(backups: readonly Backup[], reasons: Map<Backup, KeepReason[]>): void {

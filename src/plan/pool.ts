@@ -3,10 +3,11 @@
 
 import type { Backup, BackupKind } from '../model/backup.ts'
 import type { Uuid } from '../model/ids.ts'
-import type { Policy } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
+import { type EpochName, type EpochSituation, epochOf } from './epochs.ts'
 import type { At } from './keep.ts'
 import { parentCandidates } from './parents.ts'
+import type { SeriesRules } from './situation.ts'
 import { Spans, spansBetween } from './spans.ts'
 
 export interface PoolItem {
@@ -18,6 +19,7 @@ export interface PoolItem {
   readonly generation: number
   /** Backups in the chain up to and with this one. */
   readonly depth: number
+  readonly epoch: EpochName
 }
 
 /** What is to be sent. */
@@ -35,9 +37,9 @@ export function sentOf(snapshot: Subvolume): Sent {
   return { snapshot: uuid, timeMs: createdAt.getTime(), generation }
 }
 
-/** Newest first. */
+/** Of all epochs; newest first. */
 export function poolOf(
-  backups: readonly Backup[],
+  { backups, epochNames }: Pick<SeriesRules, 'backups' | 'epochNames'>,
   snapshots: readonly Subvolume[],
   sourceUuid: Uuid | null,
 ): PoolItem[] {
@@ -46,6 +48,7 @@ export function poolOf(
     seq: backup.manifest.seq,
     ...sentOf(snapshot),
     depth: depths.get(backup.manifest.seq) ?? 1,
+    epoch: epochOf(backup, epochNames),
   }))
 }
 
@@ -54,28 +57,50 @@ export function kindBelow(parent: PoolItem | undefined): BackupKind {
   return parent.depth === 1 ? 'differential' : 'incremental'
 }
 
-export interface Place {
-  readonly policy: Policy
-  /** All of the series, whether their snapshots are here or not. */
-  readonly backups: readonly Backup[]
-  /** Newest first. */
+export interface Place extends EpochSituation {
+  /** Of all epochs; newest first. */
   readonly pool: readonly PoolItem[]
   readonly timeZone: string
 }
 
 export function wishParents(place: Place, sent: Sent): ParentWish {
-  const { backups, policy } = place
-  const pool = place.pool.filter(({ snapshot }) => snapshot === null || snapshot !== sent.snapshot)
-  const wish = policy.shape === 'tree' ? wishInTree : wishInChain
+  const { backups, rules, lacksBranch } = place
+  const pool = inLine(place).filter(one => one.snapshot === null || one.snapshot !== sent.snapshot)
+  const wish = rules.policy.shape === 'tree' ? wishInTree : wishInChain
   const { parents, wantsFull } = wish({ ...place, pool }, sent)
-  return { parents, wantsFull: wantsFull || backups.length + pool.length === 0 }
+  const isFirst = backups.length + pool.length === 0
+  // That there is nothing to branch from may be a slip of the pen, which could cost a full.
+  return { parents, wantsFull: isFirst ? !lacksBranch : wantsFull }
+}
+
+/** Newest first; a branch counts by what was made, not by what was sent, last. */
+function inLine(place: Place): PoolItem[] {
+  const { pool, line } = place
+  const own = pool.filter(({ epoch }) => epoch !== undefined && line.includes(epoch))
+  if (line.length === 1) return own
+  return own.sort(
+    (a, b) =>
+      b.generation - a.generation ||
+      Number(isAbove(place, b)) - Number(isAbove(place, a)) ||
+      b.seq - a.seq,
+  )
+}
+
+/** Of an epoch that this one branches from. */
+function isAbove({ rules }: Place, { epoch }: PoolItem): boolean {
+  return epoch !== rules.epoch
 }
 
 function wishInChain(place: Place, sent: Sent): ParentWish {
-  const { policy, pool } = place
-  const isLongest = policy.maxChain !== null && (pool[0]?.depth ?? 0) >= policy.maxChain
-  const wantsFull = isLongest || (policy.fullEvery !== null && isFullDue(place, sent))
-  return { parents: wantsFull ? [] : pool, wantsFull }
+  const { pool } = place
+  const { maxChain, fullEvery } = place.rules.policy
+  if (fullEvery !== null && isFullDue(place, sent)) return fullByRule
+  const isTooLong = ({ depth }: PoolItem) => maxChain !== null && depth >= maxChain
+  const [newest] = pool
+  if (newest === undefined || !isTooLong(newest)) return { parents: pool, wantsFull: false }
+  // A branch begins anew from where it branches, while that is short enough.
+  const anew = pool.filter(one => isAbove(place, one) && !isTooLong(one))
+  return anew.length === 0 ? fullByRule : { parents: anew, wantsFull: false }
 }
 
 /**
@@ -83,16 +108,18 @@ function wishInChain(place: Place, sent: Sent): ParentWish {
  * than to the unit of whose span this one is itself the first.
  */
 function wishInTree(place: Place, sent: Sent): ParentWish {
-  const { policy, pool, timeZone } = place
+  const { pool, rules, timeZone } = place
+  const { keep, fullEvery } = rules.policy
   const older = pool.filter(({ generation }) => generation < sent.generation)
+  const { branch, since } = sinceBranch(place, older)
   let parent: PoolItem | undefined
-  for (const { unit } of policy.keep.spans) {
-    const first = firstOfSpan(older, new Spans(unit, timeZone).at(sent.timeMs))
+  for (const { unit } of keep.spans) {
+    const first = firstOfSpan(since, new Spans(unit, timeZone).at(sent.timeMs))
     if (first === undefined) break
     parent = first
   }
-  if (parent === undefined && policy.fullEvery !== null && !isFullDue(place, sent)) {
-    parent = older.find(({ depth }) => depth === 1)
+  if (parent === undefined && (fullEvery === null || !isFullDue(place, sent))) {
+    parent = branch ?? (fullEvery === null ? undefined : older.find(({ depth }) => depth === 1))
   }
   if (parent !== undefined) {
     return { parents: [parent, ...older.filter(one => one !== parent)], wantsFull: false }
@@ -100,36 +127,54 @@ function wishInTree(place: Place, sent: Sent): ParentWish {
   return lostParent(place, sent) ? { parents: older, wantsFull: false } : fullByRule
 }
 
+/** A branch begins anew with each backup of the epoch that it branches from: `branch` is the newest. */
+function sinceBranch(
+  place: Place,
+  pool: readonly PoolItem[],
+): { readonly branch: PoolItem | undefined; readonly since: readonly PoolItem[] } {
+  const branch = pool.find(one => isAbove(place, one))
+  if (branch === undefined) return { branch, since: pool }
+  const isSince = (one: PoolItem) => one === branch || one.generation > branch.generation
+  return { branch, since: pool.filter(isSince) }
+}
+
 const fullByRule: ParentWish = { parents: [], wantsFull: true }
 
-/** The remote has the first of the span, and its snapshot is not here any more. */
-function lostParent({ policy, backups, timeZone }: Place, sent: Sent): boolean {
-  const [longest] = policy.keep.spans
+/** The remote has what it is to be a difference from, and its snapshot is not here any more. */
+function lostParent({ rules, backups, above, timeZone }: Place, sent: Sent): boolean {
+  const [longest] = rules.policy.keep.spans
   if (longest === undefined) return false
   const { startMs } = new Spans(longest.unit, timeZone).at(sent.timeMs)
-  return backups.some(({ manifest }) => {
-    const { uuid, createdAt } = manifest.snapshot
+  return backups.some(backup => {
+    const { uuid, createdAt } = backup.manifest.snapshot
     const timeMs = createdAt.getTime()
-    return uuid !== sent.snapshot && timeMs >= startMs && timeMs < sent.timeMs
+    const isOlder = uuid !== sent.snapshot && timeMs < sent.timeMs
+    return isOlder && (timeMs >= startMs || above.includes(backup))
   })
 }
 
-function isFullDue({ policy, backups, timeZone }: Place, sent: Sent): boolean {
+function isFullDue({ rules, backups, timeZone }: Place, sent: Sent): boolean {
+  const { fullEvery } = rules.policy
   const last = backups.findLast(({ manifest }) => manifest.parent === null)
-  if (last === undefined || policy.fullEvery === null) return true
+  if (last === undefined || fullEvery === null) return true
   const earlierMs = last.manifest.snapshot.createdAt.getTime()
-  const passed = spansBetween(policy.fullEvery, { earlierMs, laterMs: sent.timeMs, timeZone })
-  return passed >= policy.fullEvery.count
+  const passed = spansBetween(fullEvery, { earlierMs, laterMs: sent.timeMs, timeZone })
+  return passed >= fullEvery.count
 }
 
 /** L7: what later sends will want as their parents. */
-export function futureParents({ policy, pool, timeZone }: Place, { now }: At): PoolItem[] {
+export function futureParents(place: Place, { now }: At): PoolItem[] {
+  const { rules, timeZone } = place
+  const { shape, fullEvery, maxChain, keep } = rules.policy
+  const pool = inLine(place)
+  const { branch, since } = sinceBranch(place, pool)
   const [newest] = pool
   const held = newest === undefined ? [] : [newest]
-  if (policy.fullEvery !== null) held.push(...pool.filter(({ depth }) => depth === 1).slice(0, 1))
-  if (policy.shape === 'chain') return held
-  for (const { unit } of policy.keep.spans) {
-    const first = firstOfSpan(pool, new Spans(unit, timeZone).at(now.getTime()))
+  if (fullEvery !== null) held.push(...pool.filter(({ depth }) => depth === 1).slice(0, 1))
+  if (branch !== undefined && (shape === 'tree' || maxChain !== null)) held.push(branch)
+  if (shape === 'chain') return held
+  for (const { unit } of keep.spans) {
+    const first = firstOfSpan(since, new Spans(unit, timeZone).at(now.getTime()))
     if (first !== undefined) held.push(first)
   }
   return held

@@ -3,6 +3,7 @@
 import type { Uuid } from '../model/ids.ts'
 import type { ReleaseStep, SendStep, Step } from '../model/plan.ts'
 import type { Subvolume } from '../model/subvolume.ts'
+import { epochSituations } from './epochs.ts'
 import type { KeepReason } from './keep.ts'
 import { keepLocally } from './local-keep.ts'
 import { newestSnapshot } from './plan-backup.ts'
@@ -72,7 +73,7 @@ function heldAfter(
   remote: RemoteSituation,
   { steps, now }: Foresight,
 ): (Uuid | null)[] {
-  const before = poolOf(remote.backups, snapshots, subvolume.uuid)
+  const before = poolOf(remote, snapshots, subvolume.uuid)
   const made = { snapshot: null, timeMs: now.getTime(), generation: Number.MAX_SAFE_INTEGER }
   const sent = steps.flatMap((step, index): PoolItem[] => {
     if (step.kind !== 'send' || step.remote !== remote.remote) return []
@@ -80,12 +81,16 @@ function heldAfter(
     if (step.snapshot !== null && here?.sourceUuid !== subvolume.uuid) return []
     const facts = here === undefined ? made : sentOf(here)
     // Numbers and depths only have to be in order here.
-    return [{ ...facts, seq: Number.MAX_SAFE_INTEGER - steps.length + index, depth: depthOf(step) }]
+    const seq = Number.MAX_SAFE_INTEGER - steps.length + index
+    return [{ ...facts, seq, depth: depthOf(step), epoch: step.epoch ?? null }]
   })
-  const again = new Set(sent.map(({ snapshot }) => snapshot))
-  const pool = [...sent.toReversed(), ...before.filter(({ snapshot }) => !again.has(snapshot))]
+  const isAgain = (one: PoolItem) =>
+    sent.some(({ snapshot, epoch }) => snapshot === one.snapshot && epoch === one.epoch)
+  const pool = [...sent.toReversed(), ...before.filter(one => !isAgain(one))]
   const at = { now, timeZone }
-  return futureParents({ ...remote, pool, timeZone }, at).map(({ snapshot }) => snapshot)
+  return epochSituations(remote).flatMap(epoch =>
+    futureParents({ ...epoch, pool, timeZone }, at).map(({ snapshot }) => snapshot),
+  )
 }
 
 function depthOf({ makes }: SendStep): number {

@@ -1,8 +1,8 @@
 // What there is before a backup is planned.
 
 import type { Backup } from '../model/backup.ts'
-import type { SourceName, Uuid } from '../model/ids.ts'
-import type { KeepRule, Policy } from '../model/policy.ts'
+import type { EpochId, SourceName, Uuid } from '../model/ids.ts'
+import type { KeepRule, RuleSet } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 
 export interface SourceSituation {
@@ -22,11 +22,20 @@ export interface SourceSituation {
   readonly otherNames: readonly string[]
 }
 
-export interface RemoteSituation {
-  readonly remote: string
-  /** The series of this source there. */
+/** The backups of a series, and what is to become of them. */
+export interface SeriesRules {
   readonly backups: readonly Backup[]
+  /** At least one. */
+  readonly ruleSets: readonly RuleSet[]
+  /** Of the epochs that anybody could name. */
+  readonly epochNames: ReadonlyMap<EpochId, string>
+}
+
+/** The series of this source there. */
+export interface RemoteSituation extends SeriesRules {
+  readonly remote: string
   /** The snapshot of a run that was cut short and can go on. */
   readonly unfinished: Uuid | undefined
-  readonly policy: Policy
+  /** The epoch of that run; undefined: of none that has a name. */
+  readonly unfinishedEpoch?: EpochId | undefined
 }

@@ -54,6 +54,8 @@ export interface TransferOptions extends CallOptions {
 
 export interface PutOptions extends TransferOptions {
   readonly kind?: ObjectKind
+  /** Instead of the one that the store was opened with for this kind; only where it has classes. */
+  readonly storageClass?: string | undefined
   /** Overwrite what is there. Only RESTORE.md and probes need it (L5). */
   readonly replace?: boolean
 }

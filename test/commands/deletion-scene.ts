@@ -21,7 +21,7 @@ import type { Config } from '../../src/config/config.ts'
 import { objectKey } from '../../src/format/object-key.ts'
 import type { Manifest } from '../../src/model/backup.ts'
 import type { RunId, SourceName } from '../../src/model/ids.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { withCount } from '../../src/store/with-count.ts'
@@ -70,7 +70,10 @@ export class DeletionScene {
           snapshots: { kind: 'own', folder: '/snapshots', keep: null },
           nested: { kind: 'ignore' },
           remotes: [
-            { remote: 'disk', policy: { ...keepEverything, keep: { spans: [], last: 2 } } },
+            {
+              remote: 'disk',
+              ruleSets: [soleRuleSet({ ...keepEverything, keep: { spans: [], last: 2 } })],
+            },
           ],
         },
       ],

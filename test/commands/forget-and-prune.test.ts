@@ -7,7 +7,7 @@ import { plan } from '../../src/commands/plan.ts'
 import { prune } from '../../src/commands/prune.ts'
 import { undelete } from '../../src/commands/undelete.ts'
 import type { Config } from '../../src/config/config.ts'
-import { keepEverything, type Policy, parseKeepRule } from '../../src/model/policy.ts'
+import { keepEverything, type Policy, parseKeepRule, soleRuleSet } from '../../src/model/policy.ts'
 import { makeVault, type Vault } from '../support/vault.ts'
 
 let vault: Vault
@@ -28,7 +28,10 @@ function withRules(config: Config, keep: string, more: Partial<Policy> = {}): Co
   const policy = { ...keepEverything, keep: rule, shape: 'tree' as const, ...more }
   return {
     ...config,
-    sources: config.sources.map(source => ({ ...source, remotes: [{ remote: 'disk', policy }] })),
+    sources: config.sources.map(source => ({
+      ...source,
+      remotes: [{ remote: 'disk', ruleSets: [soleRuleSet(policy)] }],
+    })),
     remotes: config.remotes.map(remote => ({ ...remote, graceMs: 0, maxDelete: { count: 9 } })),
   }
 }

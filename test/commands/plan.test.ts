@@ -10,7 +10,7 @@ import { plainPaint } from '../../src/cli/colour.ts'
 import { planReportLines } from '../../src/cli/verbs/plan.ts'
 import { type PlannedStep, plan } from '../../src/commands/plan.ts'
 import type { Config } from '../../src/config/config.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import { makeScene, type Scene } from '../kernel/scene.ts'
 
 const view = { paint: plainPaint, width: 80, verbose: false }
@@ -162,7 +162,10 @@ function withAbsentRemote(config: Config): Config {
     ...config,
     remotes: [there, absent],
     sources: [
-      { ...home, remotes: [...home.remotes, { remote: 'absent', policy: keepEverything }] },
+      {
+        ...home,
+        remotes: [...home.remotes, { remote: 'absent', ruleSets: [soleRuleSet(keepEverything)] }],
+      },
     ],
   }
 }

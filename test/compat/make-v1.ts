@@ -12,7 +12,7 @@ import { keygen } from '../../src/commands/keygen.ts'
 import type { Context } from '../../src/commands/shared/context.ts'
 import type { Config, RemoteConfig } from '../../src/config/config.ts'
 import type { SourceName } from '../../src/model/ids.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import { openStore } from '../../src/store/open.ts'
 import { encodeCommand } from '../../src/stream/encode.ts'
 import { FakeBtrfs } from '../faults/fake-btrfs.ts'
@@ -155,7 +155,10 @@ function configOf(root: string, recipient: string): Config {
         path: join(root, 'fs', 'home'),
         snapshots: { kind: 'own', folder: join(root, 'fs', 'snapshots'), keep: null },
         nested: { kind: 'refuse' },
-        remotes: remotes.map(({ name }) => ({ remote: name, policy: keepEverything })),
+        remotes: remotes.map(({ name }) => ({
+          remote: name,
+          ruleSets: [soleRuleSet(keepEverything)],
+        })),
       },
     ],
     remotes,

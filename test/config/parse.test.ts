@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Config } from '../../src/config/config.ts'
 import { findRemote, findSource } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/parse.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 
 const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'
 const keys = `keys: { recipients: [${recipient}] }\n`
@@ -76,17 +76,19 @@ remotes:
   assert.deepEqual(source?.remotes, [
     {
       remote: 's',
-      policy: {
-        ...keepEverything,
-        keep: {
-          spans: [
-            { unit: 'y', count: 1 },
-            { unit: 'm', count: 3 },
-          ],
-          last: 0,
-        },
-        shape: 'tree',
-      },
+      ruleSets: [
+        soleRuleSet({
+          ...keepEverything,
+          keep: {
+            spans: [
+              { unit: 'y', count: 1 },
+              { unit: 'm', count: 3 },
+            ],
+            last: 0,
+          },
+          shape: 'tree',
+        }),
+      ],
     },
   ])
   assert.equal(remote?.segmentSizeBytes, 128 * 1024 * 1024)

@@ -26,7 +26,7 @@ import { type VerifyReport, verify } from '../../src/commands/verify.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Event } from '../../src/model/event.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -145,7 +145,7 @@ export class Stand {
           path: this.source,
           snapshots: { kind: 'own', folder: this.snapshots, keep: null },
           nested: { kind: 'refuse' },
-          remotes: [{ remote: 'disk', policy: keepEverything }],
+          remotes: [{ remote: 'disk', ruleSets: [soleRuleSet(keepEverything)] }],
         },
       ],
       remotes: [

@@ -10,7 +10,7 @@ import type {
 import type { Lead } from '../../src/format/lead-frame.ts'
 import type { RepositoryDocument } from '../../src/format/repository.ts'
 import type { Manifest, StoredObject } from '../../src/model/backup.ts'
-import type { RepositoryId, RunId, SeriesId, Sha256, Uuid } from '../../src/model/ids.ts'
+import type { EpochId, RepositoryId, RunId, SeriesId, Sha256, Uuid } from '../../src/model/ids.ts'
 
 /** Objects as our own code makes them: with a prototype. */
 function record<T>(members: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
@@ -28,6 +28,7 @@ const sha256 = hex(64).map(text => text as Sha256)
 const uuid = hex(32).map(
   text => text.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5') as Uuid,
 )
+const epoch = hex(32).map(text => text as EpochId)
 const count = fc.nat(Number.MAX_SAFE_INTEGER)
 const time = fc.date({ min: new Date(0), max: new Date('9999-01-01'), noInvalidDate: true })
 const stored: fc.Arbitrary<StoredObject> = record({ sha256, bytes: count })
@@ -61,10 +62,12 @@ export const anyManifest: fc.Arbitrary<Manifest> = record({
   segments: fc.array(stored, { minLength: 1, maxLength: 5 }),
   indexes: fc.array(stored, { minLength: 1, maxLength: 3 }),
   stream: record({ uuid, ctransid: count, version: fc.constantFrom(1, 2) }),
-}).map(manifest => {
-  const bytes = manifest.segments.length * manifest.parameters.segmentSize - 1
-  return { ...manifest, stream: { ...manifest.stream, bytes } }
 })
+  .chain(manifest => fc.option(epoch).map(id => ({ ...manifest, ...(id && { epoch: id }) })))
+  .map(manifest => {
+    const bytes = manifest.segments.length * manifest.parameters.segmentSize - 1
+    return { ...manifest, stream: { ...manifest.stream, bytes } }
+  })
 
 export const anyLead: fc.Arbitrary<Lead> = record({
   role: fc.constantFrom('segment' as const, 'index' as const),
@@ -94,7 +97,9 @@ const anyBegin: fc.Arbitrary<IndexBegin> = record({
   kernel: text,
   progs: text,
   program: text,
-})
+}).chain(begun =>
+  fc.option(text).map(name => ({ ...begun, ...(name !== null && { epoch: name }) })),
+)
 
 const anySegment: fc.Arbitrary<IndexSegment> = record({
   n: count,

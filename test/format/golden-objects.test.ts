@@ -11,12 +11,13 @@ import { describe, it } from 'node:test'
 import { concatBytes } from '../../src/base/bytes.ts'
 import { parseAllowedSigners } from '../../src/catalog/allowed-signers.ts'
 import { openManifest } from '../../src/catalog/catalog.ts'
+import { epochIdOf } from '../../src/catalog/epoch-id.ts'
 import { seriesIdOf } from '../../src/catalog/series-id.ts'
 import { SigningKey, seriesSecretOf } from '../../src/catalog/signing.ts'
 import { decodeLead } from '../../src/format/lead-frame.ts'
 import { manifestKey } from '../../src/format/object-key.ts'
 import type { BackupParameters } from '../../src/model/backup.ts'
-import type { RepositoryId, SeriesId, Sha256, SourceName } from '../../src/model/ids.ts'
+import type { EpochId, RepositoryId, SeriesId, Sha256, SourceName } from '../../src/model/ids.ts'
 import { loadIdentities } from '../../src/pack/identities.ts'
 import { openSegment, openWithIdentity } from '../../src/pack/unpacker.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
@@ -163,6 +164,21 @@ describe('golden ids of series', () => {
     it(name, () => {
       const secret = seriesSecretOf(new SigningKey(Buffer.from(seed, 'hex')))
       assert.equal(seriesIdOf(secret, repository, source), series)
+    })
+  }
+})
+
+describe('golden ids of epochs', () => {
+  interface EpochVector {
+    readonly seed: string
+    readonly series: SeriesId
+    readonly epoch: string
+    readonly id: EpochId
+  }
+  for (const { name, seed, series, epoch, id } of vectorsOf<EpochVector>('epochs.json')) {
+    it(name, () => {
+      const secret = seriesSecretOf(new SigningKey(Buffer.from(seed, 'hex')))
+      assert.equal(epochIdOf(secret, series, epoch), id)
     })
   }
 })

@@ -30,7 +30,11 @@ function decode(bytes: Uint8Array, pieceBytes = bytes.length): IndexRecord[] {
 const encode = (records: readonly IndexRecord[]) => concatBytes(records.map(encodeIndexRecord))
 
 describe('golden indexes', () => {
-  for (const vector of vectorsOf<IndexVector>('indexes.json')) {
+  const vectors = [
+    ...vectorsOf<IndexVector>('indexes.json'),
+    ...vectorsOf<IndexVector>('epoch-indexes.json'),
+  ]
+  for (const vector of vectors) {
     it(`${vector.name}: ${vector.failure?.code ?? 'read'}`, () => {
       const bytes = fromBase64(vector.base64)
       for (const pieceBytes of [Math.max(1, bytes.length), 1, 7]) {

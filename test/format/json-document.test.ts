@@ -31,6 +31,7 @@ const kinds = {
 describe('golden documents', () => {
   const vectors = [
     ...vectorsOf<DocumentVector>('documents.json'),
+    ...vectorsOf<DocumentVector>('epoch-documents.json'),
     ...vectorsOf<DocumentVector>('tombstones.json'),
   ]
   for (const vector of vectors) {

@@ -1,6 +1,6 @@
 // Situations with `snapshots.keep`: what stays on this machine besides what later backups need.
 
-import { parseKeepRule } from '../../src/model/policy.ts'
+import { keepEverything, parseKeepRule, soleRuleSet } from '../../src/model/policy.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
 import { remoteOf, situationOf, snapshotOf } from './situations.ts'
@@ -17,7 +17,7 @@ function daily(remote: string, held: readonly number[]): ReturnType<typeof remot
   const one = remoteOf(remote, held)
   const keep = parseKeepRule('30d')
   if (keep === undefined) throw new Error('not a rule')
-  return { ...one, policy: { ...one.policy, keep, shape: 'tree' } }
+  return { ...one, ruleSets: [soleRuleSet({ ...keepEverything, keep, shape: 'tree' })] }
 }
 
 const week = [14, 15, 16, 17, 18, 19, 20, 21].map((day, index) => onDay(index + 1, day))

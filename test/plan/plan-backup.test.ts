@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import { snapshotReasonInWords } from '../../src/commands/shared/words.ts'
 import type { Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import { parentCandidates } from '../../src/plan/parents.ts'
 import {
   hasChanged,
@@ -123,7 +123,8 @@ const anySituation: fc.Arbitrary<SourceSituation> = fc
         remote: `remote-${index}`,
         backups: held.map((n, at) => backupOf(at + 1, uuidOf(n))),
         unfinished: unfinished === null ? undefined : uuidOf(unfinished),
-        policy: keepEverything,
+        ruleSets: [soleRuleSet(keepEverything)],
+        epochNames: new Map(),
       })),
       ...(isChanged && { generation: 99 }),
       ...(localKeep !== undefined && { localKeep }),

@@ -1,7 +1,7 @@
 // The situations whose plans are kept, each in a file of test/plan/scenarios, for people to read
 // and judge: is that what should happen, and is it for that reason?
 
-import { keepEverything } from '../../src/model/policy.ts'
+import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
 import { backupOf, remoteOf, situationOf, snapshotOf, sourceUuid } from './situations.ts'
@@ -112,7 +112,8 @@ export const scenarios: Readonly<Record<string, SourceSituation>> = {
           backupOf(12, uuidOf(1)),
           backupOf(4, uuidOf(8)),
         ],
-        policy: keepEverything,
+        ruleSets: [soleRuleSet(keepEverything)],
+        epochNames: new Map(),
         unfinished: undefined,
       },
     ],

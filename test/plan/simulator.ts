@@ -1,11 +1,11 @@
 // A source whose plans are carried out as if by btrfs and a remote, on a clock of the test's own.
 
 import type { Backup } from '../../src/model/backup.ts'
-import type { SourceName } from '../../src/model/ids.ts'
+import type { EpochId, SourceName } from '../../src/model/ids.ts'
 import type { SendStep } from '../../src/model/plan.ts'
-import type { Policy } from '../../src/model/policy.ts'
+import { type Policy, type RuleSet, soleRuleSet } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
-import { keepBackups } from '../../src/plan/keep.ts'
+import { keepByRules } from '../../src/plan/keep.ts'
 import { planBackup, releasableSnapshots } from '../../src/plan/plan-backup.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { backupAt, kept, uuidOf } from './histories.ts'
@@ -21,14 +21,21 @@ export interface RunOptions {
 export class Simulator {
   mostSnapshots = 0
   readonly #timeZone: string
-  readonly #remotes: { remote: string; policy: Policy; backups: Backup[]; depths: number[] }[]
+  readonly #remotes: {
+    remote: string
+    ruleSets: readonly RuleSet[]
+    epochNames: ReadonlyMap<EpochId, string>
+    backups: Backup[]
+    depths: number[]
+  }[]
   #snapshots: Subvolume[] = []
   #made = 0
 
-  constructor(policies: Readonly<Record<string, Policy>>, timeZone: string) {
+  constructor(policies: Readonly<Record<string, Policy | readonly RuleSet[]>>, timeZone: string) {
     this.#timeZone = timeZone
-    this.#remotes = Object.entries(policies).map(([remote, policy]) => {
-      return { remote, policy, backups: [], depths: [] }
+    this.#remotes = Object.entries(policies).map(([remote, rules]) => {
+      const ruleSets = 'keep' in rules ? [soleRuleSet(rules)] : rules
+      return { remote, ruleSets, epochNames: namesIn(ruleSets), backups: [], depths: [] }
     })
   }
 
@@ -74,6 +81,17 @@ export class Simulator {
   /** Of every chain that was ever made. */
   depths(remote: string): readonly number[] {
     return this.#find(remote).depths
+  }
+
+  /** Name of each backup's epoch; empty: none. */
+  epochs(remote: string): string[] {
+    const { backups, epochNames } = this.#find(remote)
+    return backups.map(({ manifest }) => epochNames.get(manifest.epoch ?? ('' as EpochId)) ?? '')
+  }
+
+  /** Somebody edited the configuration. */
+  change(remote: string, ruleSets: readonly RuleSet[]): void {
+    Object.assign(this.#find(remote), { ruleSets, epochNames: namesIn(ruleSets) })
   }
 
   /** Somebody deleted the snapshot that was made as number n. */
@@ -131,7 +149,8 @@ export class Simulator {
     const made = backupAt(seq, [snapshot.createdAt.toISOString(), parent], snapshot.generation)
     const { uuid, generation, createdAt } = snapshot
     const facts = { uuid, generation, createdAt, sourceUuid: snapshot.sourceUuid }
-    remote.backups.push({ ...made, manifest: { ...made.manifest, snapshot: facts } })
+    const epoch = step.epoch === undefined ? {} : { epoch: epochIdFor(step.epoch) }
+    remote.backups.push({ ...made, manifest: { ...made.manifest, ...epoch, snapshot: facts } })
     remote.depths.push(this.#depth(remote.backups, seq))
   }
 
@@ -143,8 +162,21 @@ export class Simulator {
   #forget(now: Date): void {
     for (const remote of this.#remotes) {
       const at = { now, timeZone: this.#timeZone }
-      const left = new Set(kept(keepBackups(remote.backups, remote.policy, at)))
+      const left = new Set(kept(keepByRules(remote, at)))
       remote.backups = remote.backups.filter(({ manifest }) => left.has(manifest.seq))
     }
   }
+}
+
+/** An id for each name, the same in every test. */
+export function epochIdFor(name: string): EpochId {
+  return Buffer.from(name).toString('hex').padEnd(32, '0') as EpochId
+}
+
+/** As the configuration and the signing key would tell them. */
+export function namesIn(ruleSets: readonly RuleSet[]): ReadonlyMap<EpochId, string> {
+  const names = ruleSets
+    .flatMap(({ epoch, branchFrom }) => [epoch, branchFrom])
+    .filter(name => name !== null)
+  return new Map(names.map(name => [epochIdFor(name), name]))
 }

@@ -3,7 +3,7 @@
 import type { Backup } from '../../src/model/backup.ts'
 import type { SourceName, Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
-import { keepEverything, parseKeepRule } from '../../src/model/policy.ts'
+import { keepEverything, parseKeepRule, soleRuleSet } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import { releasableSnapshots } from '../../src/plan/plan-backup.ts'
 import type { RemoteSituation, SourceSituation } from '../../src/plan/situation.ts'
@@ -59,7 +59,13 @@ export function remoteOf(
   unfinished?: Uuid,
 ): RemoteSituation {
   const backups = held.map((n, index) => backupOf(index + 1, uuidOf(n)))
-  return { remote, backups, unfinished, policy: keepEverything }
+  return {
+    remote,
+    backups,
+    unfinished,
+    ruleSets: [soleRuleSet(keepEverything)],
+    epochNames: new Map(),
+  }
 }
 
 export function situationOf(changes: {

@@ -55,13 +55,14 @@ async function commitSigned(task: RunTask, signed: SignedManifest): Promise<Back
 
 function manifestOf(task: RunTask, run: StoredRun): Manifest {
   const { snapshot, parent, context, previous } = task
-  const { repository, series, seq, run: runId } = run.record
+  const { repository, series, seq, run: runId, epoch } = run.record
   const { uuid, ctransid, version, bytes } = run.summary
   return {
     repository,
     series,
     seq,
     run: runId,
+    ...(epoch !== undefined && { epoch }),
     createdAt: nowOf(context),
     snapshot: {
       uuid: snapshot.uuid,

@@ -52,8 +52,9 @@ export async function runBackup(task: RunTask): Promise<RunOutcome> {
 /** Whether an earlier run's objects fit this task: the same stream, cut and sealed the same way. */
 export function canResume(unfinished: UnfinishedRun, task: Omit<RunTask, 'unfinished'>): boolean {
   const wanted = newRunRecord({ ...task, unfinished: undefined })
-  const { run: _run, ...ours } = wanted
-  const { run: _earlier, ...theirs } = unfinished.run
+  // Objects of two storage classes make a backup as well as those of one.
+  const { run: _run, storageClass: _class, ...ours } = wanted
+  const { run: _earlier, storageClass: _earlierClass, ...theirs } = unfinished.run
   return JSON.stringify(ours) === JSON.stringify(theirs)
 }
 
@@ -68,6 +69,8 @@ function newRunRecord(task: RunTask): RunRecord {
     series: task.series,
     seq: task.seq,
     run: randomHex(task.context, 16) as RunId,
+    ...(task.epoch !== null && { epoch: task.epoch.id }),
+    ...(task.storageClass !== null && { storageClass: task.storageClass }),
     snapshot: task.snapshot.uuid,
     parent: parent && {
       seq: parent.backup.manifest.seq,
@@ -261,12 +264,16 @@ class BackupRun {
 
   async #put(role: ObjectRole, { n, object }: PackedObject, signal: AbortSignal) {
     const { store } = this.#task.remote.repository
-    const { series, run } = this.#record
+    const { series, run, storageClass } = this.#record
     const sha256 = toHex(object.sha256) as Sha256
     const bytes = object.bytes.length
     const key = objectKey({ role, series, run, n, sha256 }, objectEnding(this.#parameters))
     try {
-      await store.put(key, object, { signal, kind: role === 'segment' ? 'segment' : 'metadata' })
+      const place =
+        role === 'segment'
+          ? { kind: 'segment' as const, storageClass }
+          : { kind: 'metadata' as const }
+      await store.put(key, object, { signal, ...place })
     } catch (error) {
       // L5: created, never replaced. The name holds the hash: what is there is the same object.
       if (!isFailure(error, 'object-exists') || (await store.size(key, { signal })) !== bytes) {
@@ -318,6 +325,7 @@ class BackupRun {
       run: record.run,
       signer: task.signingKey.fingerprint,
       source: task.source,
+      ...(task.epoch !== null && { epoch: task.epoch.name }),
       host: task.context.hostname,
       path: task.sourcePath,
       snapshotName: snapshot.name,

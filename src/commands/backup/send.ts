@@ -6,6 +6,7 @@ import { Failure, isFailure } from '../../base/failure.ts'
 import { formatBytes } from '../../base/units.ts'
 import type { BtrfsVersions } from '../../btrfs/filesystem.ts'
 import type { AllowedSigner } from '../../catalog/allowed-signers.ts'
+import { epochIdOf } from '../../catalog/epoch-id.ts'
 import { loadJournal, type UnfinishedRun } from '../../catalog/journal.ts'
 import { journalPath } from '../../catalog/local-state.ts'
 import { seriesIdOf } from '../../catalog/series-id.ts'
@@ -13,13 +14,15 @@ import { type SigningKey, seriesSecretOf } from '../../catalog/signing.ts'
 import type { Config, SourceConfig } from '../../config/config.ts'
 import { nextSeq } from '../../format/object-key.ts'
 import type { Backup } from '../../model/backup.ts'
-import type { SeriesId } from '../../model/ids.ts'
+import type { EpochId, SeriesId } from '../../model/ids.ts'
 import type { SendStep } from '../../model/plan.ts'
 import { unlimited } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import type { WorkerPool } from '../../pack/worker-pool.ts'
+import { epochSituations } from '../../plan/epochs.ts'
 import { type ParentCandidate, parentCandidates } from '../../plan/parents.ts'
 import type { Context } from '../shared/context.ts'
+import { epochNamesOf } from '../shared/epoch-names.ts'
 import type { OpenedRemote, Remotes } from '../shared/remotes.ts'
 import { canResume, runBackup } from './run.ts'
 import type { RunOutcome, RunTask } from './task.ts'
@@ -48,7 +51,7 @@ export interface SendTask {
   readonly remote: OpenedRemote
   readonly snapshot: Subvolume
   /** Which parents, and what of a full. */
-  readonly step: Pick<SendStep, 'parents' | 'wantsFull' | 'fullLimitBytes'>
+  readonly step: Pick<SendStep, 'epoch' | 'parents' | 'wantsFull' | 'fullLimitBytes'>
   /** All of this source's snapshots on this machine. */
   readonly snapshots: readonly Subvolume[]
   /** The series on the remote, as it is now. */
@@ -67,13 +70,18 @@ export function seriesOf(
 /** Sends one snapshot to one remote and commits it; tries the next parent when one fails. */
 export async function sendBackup(session: BackupSession, task: SendTask): Promise<RunOutcome> {
   const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
+  const epoch = epochOfSend(session, task)
   const unfinished = unfinishedOf(await loadJournal(path), task.backups)
-  const tries = parentsToTry(task, unfinished)
-  if (unfinished === undefined && !task.step.wantsFull) tellLostParent(session, task)
+  const tries = parentsToTry(
+    { ...task, backups: epoch.backups },
+    unfinishedHere(unfinished, { task, epoch }),
+  )
+  if (unfinished === undefined && !task.step.wantsFull) tellLostParent(session, task, epoch)
   for (const [index, parent] of tries.entries()) {
-    if (parent === null && !isBegunFull(unfinished, task)) await refuseLargeFull(session, task)
+    if (parent === null && !isBegunFull(unfinishedHere(unfinished, { task, epoch })))
+      await refuseLargeFull(session, task)
     try {
-      const run = runTask(session, task, { parent, unfinished, journalPath: path })
+      const run = runTask(session, task, { parent, unfinished, epoch, journalPath: path })
       return await runBackup(run)
     } catch (error) {
       const next = tries[index + 1]
@@ -94,8 +102,17 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
 /** What is built on something older than it should be takes longer and costs more. */
 function tellLostParent(
   { context }: BackupSession,
-  { source, remote, backups, snapshots, snapshot, step }: SendTask,
+  { source, remote, snapshots, snapshot, step }: SendTask,
+  { backups, lacksBranch }: SendEpoch,
 ): void {
+  if (lacksBranch !== null) {
+    context.emit({
+      kind: 'warning',
+      source: source.name,
+      text: `there is no backup of epoch ${lacksBranch} on ${remote.config.name} to branch from: sending in full`,
+      hint: 'is branch_from what the configuration called that epoch?',
+    })
+  }
   const newest = backups.at(-1)?.manifest
   if (newest === undefined || step.parents.some(one => one.snapshot === newest.snapshot.uuid))
     return
@@ -111,8 +128,46 @@ function tellLostParent(
   })
 }
 
-function isBegunFull(unfinished: UnfinishedRun | undefined, { snapshot }: SendTask): boolean {
-  return unfinished?.run.snapshot === snapshot.uuid && unfinished.run.parent === null
+function isBegunFull(unfinished: UnfinishedRun | undefined): boolean {
+  return unfinished !== undefined && unfinished.run.parent === null
+}
+
+/** Undefined when what was cut short is the backup of another snapshot, or for another epoch. */
+function unfinishedHere(
+  unfinished: UnfinishedRun | undefined,
+  { task, epoch }: { readonly task: SendTask; readonly epoch: SendEpoch },
+): UnfinishedRun | undefined {
+  const isSame =
+    unfinished?.run.snapshot === task.snapshot.uuid && unfinished.run.epoch === epoch.named?.id
+  return isSame ? unfinished : undefined
+}
+
+/** The epoch that a backup is made for. */
+interface SendEpoch {
+  readonly named: { readonly id: EpochId; readonly name: string } | null
+  readonly storageClass: string | null
+  /** What it may be a difference from, by its epoch. */
+  readonly backups: readonly Backup[]
+  /** Name of the epoch that it is to branch from, and of which there is nothing. */
+  readonly lacksBranch: string | null
+}
+
+function epochOfSend(session: LookSession, { source, remote, backups, step }: SendTask): SendEpoch {
+  const place = source.remotes.find(one => one.remote === remote.config.name)
+  const secret = seriesSecretOf(session.signingKey)
+  const series = seriesOf(session, source, remote)
+  const epochNames = epochNamesOf(source, { secret, series })
+  const found = epochSituations({ backups, ruleSets: place?.ruleSets ?? [], epochNames }).find(
+    ({ rules }) => rules.epoch === (step.epoch ?? null),
+  )
+  if (found === undefined) throw new Error('a send step is of an epoch that has no rules')
+  const { epoch: name, storageClass, branchFrom } = found.rules
+  return {
+    named: name === null ? null : { id: epochIdOf(secret, series, name), name },
+    storageClass,
+    backups: found.backups,
+    lacksBranch: found.lacksBranch ? branchFrom : null,
+  }
 }
 
 /** As planned, a full last; but what an unfinished run began with goes before. */
@@ -121,10 +176,11 @@ function parentsToTry(
   unfinished: UnfinishedRun | undefined,
 ): readonly (ParentCandidate | null)[] {
   const candidates = parentCandidates(backups, snapshots, snapshot.sourceUuid)
-  const planned = step.parents.flatMap(
-    parent => candidates.find(one => one.snapshot.uuid === parent.snapshot) ?? [],
-  )
-  if (unfinished?.run.snapshot !== snapshot.uuid) return [...planned, null]
+  const planned = step.parents.flatMap(({ seq, snapshot: uuid }) => {
+    const same = candidates.filter(one => one.snapshot.uuid === uuid)
+    return same.find(({ backup }) => backup.manifest.seq === seq) ?? same[0] ?? []
+  })
+  if (unfinished === undefined) return [...planned, null]
   const begun = unfinished.run.parent
   if (begun === null) return [null]
   const isBegun = ({ backup }: ParentCandidate) => backup.manifest.seq === begun.seq
@@ -154,12 +210,13 @@ function runTask(
   choice: {
     readonly parent: ParentCandidate | null
     readonly unfinished: UnfinishedRun | undefined
+    readonly epoch: SendEpoch
     readonly journalPath: string
   },
 ): RunTask {
   const { context, pool, budget, signingKey, recipients, versions, check, estimate } = session
   const { source, remote, snapshot, backups, highestSeq } = task
-  const { parent, unfinished } = choice
+  const { parent, unfinished, epoch } = choice
   const run = {
     context,
     pool,
@@ -169,6 +226,8 @@ function runTask(
     sourcePath: source.path,
     series: seriesOf(session, source, remote),
     seq: nextSeq([highestSeq]),
+    epoch: epoch.named,
+    storageClass: epoch.storageClass,
     previous: backups.at(-1)?.manifestSha256 ?? null,
     snapshot,
     parent,

@@ -4,12 +4,13 @@ import { isFailure, systemCodeOf } from '../../base/failure.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { loadJournal } from '../../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots } from '../../catalog/local-state.ts'
-import type { NestedRule, SourceConfig } from '../../config/config.ts'
+import { seriesSecretOf } from '../../catalog/signing.ts'
+import type { NestedRule, SourceConfig, SourceRemote } from '../../config/config.ts'
 import type { Backup } from '../../model/backup.ts'
 import type { SeriesId, Uuid } from '../../model/ids.ts'
-import { keepEverything } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
-import type { SourceSituation } from '../../plan/situation.ts'
+import type { RemoteSituation, SourceSituation } from '../../plan/situation.ts'
+import { epochNamesOf } from '../shared/epoch-names.ts'
 import type { OpenedRemote } from '../shared/remotes.ts'
 import { type FailureReport, reportFailure } from '../shared/report.ts'
 import { type LookSession, seriesOf, unfinishedOf } from './send.ts'
@@ -43,8 +44,7 @@ export async function lookAt(
   const nested = await context.btrfs.nested(source.path, { signal })
   const views = new Map<string, RemoteView>()
   const unusable = []
-  const policies = new Map(source.remotes.map(({ remote, policy }) => [remote, policy]))
-  for (const remote of policies.keys()) {
+  for (const { remote } of source.remotes) {
     try {
       views.set(remote, await viewOf(session, { source, remote, fresh }))
     } catch (error) {
@@ -56,9 +56,9 @@ export async function lookAt(
   for (const { backups } of views.values()) {
     for (const { manifest } of backups) known.add(manifest.snapshot.uuid)
   }
-  const remotes = [...views].map(async ([remote, { backups }]) => {
-    const unfinished = await unfinishedSnapshot(session, source, { remote, backups })
-    return { remote, backups, unfinished, policy: policies.get(remote) ?? keepEverything }
+  const remotes = source.remotes.flatMap(({ remote, ruleSets }) => {
+    const view = views.get(remote)
+    return view === undefined ? [] : [remoteSituation(session, source, { ...view, ruleSets })]
   })
   const present = await snapshotsIn(session, source)
   return {
@@ -115,13 +115,17 @@ async function snapshotsIn(
     })
 }
 
-async function unfinishedSnapshot(
-  { config }: LookSession,
+async function remoteSituation(
+  { config, signingKey }: LookSession,
   source: SourceConfig,
-  { remote, backups }: { readonly remote: string; readonly backups: readonly Backup[] },
-): Promise<Uuid | undefined> {
+  { opened, series, backups, ruleSets }: RemoteView & Pick<SourceRemote, 'ruleSets'>,
+): Promise<RemoteSituation> {
+  const remote = opened.config.name
   const journal = await loadJournal(journalPath(config.state, source.name, remote))
-  return unfinishedOf(journal, backups)?.run.snapshot
+  const run = unfinishedOf(journal, backups)?.run
+  const epochNames = epochNamesOf(source, { secret: seriesSecretOf(signingKey), series })
+  const unfinished = { unfinished: run?.snapshot, unfinishedEpoch: run?.epoch }
+  return { remote, backups, ...unfinished, ruleSets, epochNames }
 }
 
 export function unmentioned(

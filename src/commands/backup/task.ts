@@ -4,7 +4,7 @@ import type { Budget } from '../../base/concurrency.ts'
 import type { UnfinishedRun } from '../../catalog/journal.ts'
 import type { SigningKey } from '../../catalog/signing.ts'
 import type { Backup } from '../../model/backup.ts'
-import type { SeriesId, Sha256, SourceName } from '../../model/ids.ts'
+import type { EpochId, SeriesId, Sha256, SourceName } from '../../model/ids.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import type { WorkerPool } from '../../pack/worker-pool.ts'
 import type { Context } from '../shared/context.ts'
@@ -19,6 +19,10 @@ export interface RunTask {
   readonly sourcePath: string
   readonly series: SeriesId
   readonly seq: number
+  /** Null: of none that has a name. */
+  readonly epoch: { readonly id: EpochId; readonly name: string } | null
+  /** Of segments; null: as the remote says. */
+  readonly storageClass: string | null
   readonly previous: Sha256 | null
   readonly snapshot: Subvolume
   readonly parent: { readonly backup: Backup; readonly snapshot: Subvolume } | null

@@ -7,14 +7,15 @@ import { type Catalog, type CatalogProblem, loadCatalog } from '../../catalog/ca
 import { openRepository, type Repository } from '../../catalog/repository.ts'
 import { seriesIdOf } from '../../catalog/series-id.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
-import type { Config } from '../../config/config.ts'
+import type { Config, SourceConfig } from '../../config/config.ts'
 import type { IndexBegin } from '../../format/index-record.ts'
 import type { Backup } from '../../model/backup.ts'
-import { asSourceName, type SeriesId } from '../../model/ids.ts'
+import { asSourceName, type EpochId, type SeriesId } from '../../model/ids.ts'
 import { parseRemoteUrl } from '../../model/remote.ts'
 import type { Identity } from '../../pack/identities.ts'
 import { readIndexBegin } from '../../restore/read-index.ts'
 import type { Context } from './context.ts'
+import { epochNamesOf } from './epoch-names.ts'
 import { readAllowedSigners, readIdentities, readSigningKey } from './keys.ts'
 import { Remotes } from './remotes.ts'
 
@@ -152,10 +153,40 @@ export class Lookup {
   /** The series that the configuration's signing key gives a source; undefined without the key. */
   async seriesFromKey({ id }: Repository, source: string): Promise<SeriesId | undefined> {
     const name = asSourceName(source)
+    const secret = await this.#secret()
+    return name && secret && seriesIdOf(secret, id, name)
+  }
+
+  /**
+   * Names of the epochs of a series: by the configuration of its source and the signing key, or by
+   * an index of each that an identity opens. Those that neither tells are left out.
+   */
+  async epochNames(
+    opened: OpenedRepository,
+    series: SeriesId,
+    source: SourceConfig | undefined,
+  ): Promise<ReadonlyMap<EpochId, string>> {
+    const secret = source && (await this.#secret())
+    const names = new Map(source && secret && epochNamesOf(source, { secret, series }))
+    const { catalog } = opened
+    const hidden = catalog.hidden.get(series)?.map(({ backup }) => backup) ?? []
+    const newest = new Map<EpochId, Backup>()
+    for (const backup of [...hidden, ...(catalog.series.get(series) ?? [])]) {
+      if (backup.manifest.epoch !== undefined) newest.set(backup.manifest.epoch, backup)
+    }
+    for (const [id, backup] of newest) {
+      if (names.has(id)) continue
+      const name = (await this.#beginOf(opened, [backup]))?.epoch
+      if (name !== undefined) names.set(id, name)
+    }
+    return names
+  }
+
+  async #secret(): Promise<Uint8Array | undefined> {
     const path = this.#lookIn.config?.keys.signingKey
-    if (name === undefined || path === undefined) return undefined
+    if (path === undefined) return undefined
     try {
-      return seriesIdOf(seriesSecretOf(await readSigningKey(path)), id, name)
+      return seriesSecretOf(await readSigningKey(path))
     } catch (error) {
       // A machine that only restores has no signing key.
       if (isFailure(error, 'config-invalid')) return undefined

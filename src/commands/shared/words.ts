@@ -63,6 +63,11 @@ const unitNames: Readonly<Record<SpanUnit, string>> = {
 
 /** Why a backup is kept. */
 export function keepReasonInWords(reason: KeepReason, timeZone: string): string {
+  const words = keepWhyInWords(reason, timeZone)
+  return reason.epoch === undefined ? words : `${words}, for ${reason.epoch}`
+}
+
+function keepWhyInWords(reason: KeepReason, timeZone: string): string {
   switch (reason.kind) {
     case 'span':
       return `first of ${unitNames[reason.unit]} ${spanLabel(reason.unit, reason.startMs, timeZone)}`
@@ -76,6 +81,8 @@ export function keepReasonInWords(reason: KeepReason, timeZone: string): string 
       return 'too young to go'
     case 'future':
       return 'dated in the future: a clock is wrong'
+    case 'no-rules':
+      return 'no rules here speak of its epoch'
     case 'needed':
       return `backup ${reason.by} needs it`
   }

@@ -174,9 +174,11 @@ class S3Store implements Store {
     }
   }
 
-  #writeOptions(object: NewObject, { kind = 'metadata', replace }: PutOptions) {
+  #writeOptions(object: NewObject, options: PutOptions) {
+    const { kind = 'metadata', replace } = options
     const { storageClass, sse } = this.#options
-    const StorageClass = kind === 'segment' ? storageClass?.segments : storageClass?.metadata
+    const usual = kind === 'segment' ? storageClass?.segments : storageClass?.metadata
+    const StorageClass = options.storageClass ?? usual
     const conditional = replace !== true && this.features.createIfAbsent
     return {
       ...(conditional && { IfNoneMatch: '*' }),
