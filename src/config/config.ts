@@ -2,6 +2,7 @@
 
 import type { Compression, Encryption } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
+import type { LockRule } from '../model/lock.ts'
 import type { KeepRule, MaxDelete, RuleSet } from '../model/policy.ts'
 import type { RemoteAddress } from '../model/remote.ts'
 
@@ -70,6 +71,8 @@ export interface RemoteConfig {
   readonly segmentSizeBytes: number
   readonly limit: RateLimit
   readonly access: Access
+  /** S3 only: what is stored is locked. */
+  readonly lock?: LockRule
   /** How long a forgotten backup is hidden before its objects may go. */
   readonly graceMs: number
   /** Of one series, in one run. */
@@ -87,7 +90,7 @@ export interface RateLimit {
 }
 
 export interface ConfigWarning {
-  readonly kind: 'plaintext' | 'unencrypted-connection'
+  readonly kind: 'plaintext' | 'unencrypted-connection' | 'irrevocable-lock'
   /** `remotes.aws`. */
   readonly option: string
   readonly line: number

@@ -1,6 +1,14 @@
 // What no single place shows: references, clashes, and options that contradict each other. Reads the
 // plain values, whose shape is not certain yet, so that these problems are found beside all others.
 
+import { longestLockMs } from '../model/lock.ts'
+import {
+  keepEverything,
+  keepsEverything,
+  parseKeepRule,
+  type SpanUnit,
+  unlimited,
+} from '../model/policy.ts'
 import type { ConfigProblem } from './config.ts'
 import { didYouMean } from './nearest.ts'
 import { nameOf, problem } from './problems.ts'
@@ -19,6 +27,7 @@ export function crossProblems(source: YamlSource): ConfigProblem[] {
     ...sourceClashes(file, source),
     ...remoteClashes(file, source),
     ...recipientProblems(file, source),
+    ...lockProblems(file, source),
     ...remotes
       .filter(([, remote]) => isSection(remote))
       .flatMap(([name, remote]) => remoteProblems(name, sectionOf(remote), source)),
@@ -192,6 +201,44 @@ function recipientProblems(file: Section, source: YamlSource): ConfigProblem[] {
   return found
 }
 
+/** `expiry` needs a rule that lets go: of what it keeps for ever, the time is not known. */
+function lockProblems(file: Section, source: YamlSource): ConfigProblem[] {
+  const remotes = sectionOf(file['remotes'])
+  return Object.entries(sectionOf(file['sources'])).flatMap(([name, entry]) =>
+    Object.entries(sectionOf(sectionOf(entry)['remotes'])).flatMap(([remote, rules]) => {
+      const lock = sectionOf(sectionOf(remotes[remote])['lock'])
+      if (lock['until'] !== 'expiry') return []
+      const why = endlessRule(sectionOf(rules)['keep'])
+      const at = ['remotes', remote, 'lock', 'until']
+      const text = `is expiry, but sources.${name}.remotes.${remote}.keep ${why}; write a duration such as 90d, or there spans such as 1y 3m 30d`
+      return why === undefined ? [] : [problem(at, text, source)]
+    }),
+  )
+}
+
+/** Undefined also where the rule is no rule, which is told elsewhere. */
+function endlessRule(keep: unknown): string | undefined {
+  const rule = typeof keep === 'string' ? parseKeepRule(keep) : keepEverything.keep
+  if (rule === undefined) return undefined
+  if (keepsEverything(rule)) return 'keeps everything'
+  if (rule.spans.some(({ count }) => count === unlimited)) return 'keeps some for ever'
+  if (rule.spans.length === 0) return 'has no spans'
+  const longest = Math.max(...rule.spans.map(({ unit, count }) => count * longestSpanMs[unit]))
+  return longest > longestLockMs ? 'keeps for more than ten years' : undefined
+}
+
+const dayMs = 86_400_000
+const longestSpanMs: Readonly<Record<SpanUnit, number>> = {
+  y: 365 * dayMs,
+  q: 92 * dayMs,
+  m: 31 * dayMs,
+  w: 7 * dayMs,
+  d: dayMs,
+  h: 3_600_000,
+  M: 60_000,
+  s: 1000,
+}
+
 function remoteProblems(name: string, remote: Section, source: YamlSource): ConfigProblem[] {
   const found: ConfigProblem[] = []
   const at = ['remotes', name]
@@ -211,6 +258,12 @@ function remoteProblems(name: string, remote: Section, source: YamlSource): Conf
     found.push({
       ...source.keyAt([...at, 'storage_class']),
       text: `${nameOf([...at, 'storage_class'])} is only for s3; write no such line`,
+    })
+  }
+  if (Object.hasOwn(remote, 'lock') && !Object.hasOwn(remote, 's3') && kinds.length > 0) {
+    found.push({
+      ...source.keyAt([...at, 'lock']),
+      text: `${nameOf([...at, 'lock'])} is only for s3; write no such line`,
     })
   }
   if (remote['compress'] === 'none' && Object.hasOwn(remote, 'level')) {

@@ -258,6 +258,23 @@ export const optionDocs = {
     write: 'a percentage such as 20%, or a number of backups',
     doc: 'How many backups of one source a run may forget at most. The rest waits for the next run.',
   },
+  'remotes.*.lock': {
+    type: 'section',
+    write: 'a section with mode: and until:, such as { mode: governance, until: 90d }',
+    doc: 'Object lock: backups can not be deleted or overwritten before a time, by a stolen credential or by this program neither. Only with `s3`, in a bucket that was made with object lock; `btrvault init` tries whether it holds. Each new backup is locked, and everything that it is built on is locked as long. Backups from before are locked when something new is built on them.',
+  },
+  'remotes.*.lock.mode': {
+    type: '`governance` or `compliance`',
+    default: 'required',
+    write: 'governance or compliance',
+    doc: '`governance`: whoever has the right to lift locks (`s3:BypassGovernanceRetention`) can. `compliance`: **nobody can, not even the owner of the account**, and what is locked is paid for until its time is over. Begin with `governance`.',
+  },
+  'remotes.*.lock.until': {
+    type: '`expiry` or duration',
+    default: 'required',
+    write: 'expiry, or a duration with its unit, such as 30d or 90d',
+    doc: 'How long a new backup is locked. A duration counts from its upload, and up to a tenth is added, so that chains are not locked anew each time. `expiry`: until its `keep` rule may let it go at the earliest, so that no lock keeps what the rule does not; every source on the remote then needs a `keep` with spans, none of them `*`, and not over ten years.',
+  },
   'remotes.*.storage_class': {
     type: 'section',
     write:

@@ -140,6 +140,7 @@ function toRemote(name: string, entry: RemoteShape): RemoteConfig {
     graceMs: entry.grace,
     maxDelete: entry.max_delete,
     retryDeadlineMs: entry.retry?.deadline ?? 15 * 60_000,
+    ...(entry.lock && { lock: entry.lock }),
   }
 }
 
@@ -185,6 +186,14 @@ function warningsOf(name: string, entry: RemoteShape, source: YamlSource): Confi
       option: `remotes.${name}.encrypt`,
       ...source.valueAt(['remotes', name, 'encrypt']),
       text: `remote ${name} stores plaintext: whoever can read it can read your files`,
+    })
+  }
+  if (entry.lock?.mode === 'compliance') {
+    found.push({
+      kind: 'irrevocable-lock',
+      option: `remotes.${name}.lock.mode`,
+      ...source.valueAt(['remotes', name, 'lock', 'mode']),
+      text: `remote ${name} locks with mode compliance: what is stored there can be deleted by nobody before its time, and is paid for until then; no mistake can be taken back`,
     })
   }
   const endpoint = entry.s3?.endpoint

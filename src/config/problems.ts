@@ -102,7 +102,6 @@ const laterOptions: Readonly<Record<string, string>> = {
   spool: 'no such line',
   epoch: 'no such line',
   branch_from: 'no such line',
-  lock: 'no such line',
 }
 
 const secretNames =

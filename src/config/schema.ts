@@ -15,6 +15,7 @@ import {
   parseInnerPath,
   parseKeep,
   parseLimitRate,
+  parseLockUntil,
   parseMaxDelete,
   parsePrefix,
   parseReadableStorageClass,
@@ -98,6 +99,7 @@ function remoteSchema() {
       percent: 20,
     }),
     retry: option('remotes.*.retry', retrySchema()).optional(),
+    lock: option('remotes.*.lock', lockSchema()).optional(),
   })
 }
 
@@ -143,6 +145,13 @@ function limitSchema() {
 function retrySchema() {
   return z.strictObject({
     deadline: option('remotes.*.retry.deadline', textOrNumber(parseDuration)).optional(),
+  })
+}
+
+function lockSchema() {
+  return z.strictObject({
+    mode: option('remotes.*.lock.mode', z.enum(['governance', 'compliance'])),
+    until: option('remotes.*.lock.until', textOrNumber(parseLockUntil)),
   })
 }
 

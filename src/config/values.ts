@@ -1,6 +1,7 @@
 // Single values as people write them: text → value, or what is wrong with it.
 
 import { parseRate, parseSize } from '../base/units.ts'
+import { type LockRule, longestLockMs } from '../model/lock.ts'
 import {
   type KeepRule,
   type MaxDelete,
@@ -96,6 +97,16 @@ export function parseAge(given: string | number): Parsed<number> {
   const ms = Number(match[1]) * unitMs
   if (ms > 36_525 * 86_400_000) return { wrong: 'is longer than 100 years' }
   return { value: Math.round(ms) }
+}
+
+/** `expiry`, or how long a lock lasts: from a second to ten years. */
+export function parseLockUntil(given: string | number): Parsed<LockRule['until']> {
+  if (given === 'expiry') return { value: 'expiry' }
+  const age = parseAge(given)
+  if ('wrong' in age) return age
+  if (age.value < 1000) return { wrong: 'is shorter than a second' }
+  if (age.value > longestLockMs) return { wrong: 'is longer than ten years' }
+  return { value: { ms: age.value } }
 }
 
 export function parseKeep(text: string): Parsed<KeepRule> {

@@ -50,6 +50,19 @@ export class Spans {
     return this.#startOf(date.subtract(times(dateStep[unit], steps)))
   }
 
+  /** When the first of `count` spans passes out of them: `windowStart` is after `timeMs` from then on. */
+  windowEnd(timeMs: number, count: number): number {
+    if (count === unlimited) return Infinity
+    const { startMs } = this.at(timeMs)
+    const unit = this.#unit
+    if (unit === 'h' || unit === 'M' || unit === 's')
+      return this.at(startMs + count * exactMs[unit]).startMs
+    const date = Temporal.Instant.fromEpochMilliseconds(startMs)
+      .toZonedDateTimeISO(this.#zone)
+      .toPlainDate()
+    return this.#startOf(date.add(times(dateStep[unit], count)))
+  }
+
   #isDate(): boolean {
     return this.#unit in dateStep
   }

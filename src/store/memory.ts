@@ -3,6 +3,7 @@
 import { Failure, throwIfAborted } from '../base/failure.ts'
 import type { NewObject } from '../model/object.ts'
 import { checkKey, checkPrefix, compareKeys } from './keys.ts'
+import { MemoryVersions } from './memory-versions.ts'
 import { checkRange, extentOf } from './ranges.ts'
 import type {
   CallOptions,
@@ -19,6 +20,8 @@ export interface MemoryStoreOptions {
   readonly features?: StoreFeatures
   /** What clock() answers, and when objects were put; without it the store has no clock of its own. */
   readonly now?: () => number
+  /** Versions and locks, as of a bucket made with object lock; needs `now`. */
+  readonly locks?: { readonly mayLift: boolean } | undefined
 }
 
 export class MemoryStore implements Store {
@@ -27,11 +30,24 @@ export class MemoryStore implements Store {
   readonly #objects = new Map<string, Uint8Array<ArrayBuffer>>()
   readonly #putAt = new Map<string, number>()
   readonly #now: (() => number) | undefined
+  readonly lock: MemoryVersions | undefined
+  readonly #locks: MemoryStoreOptions['locks']
 
   constructor(options: MemoryStoreOptions = {}) {
     this.address = options.address ?? 'memory'
     this.features = options.features ?? { createIfAbsent: true, wants: [] }
     this.#now = options.now
+    const { now, locks } = options
+    this.#locks = locks
+    if (!now || !locks) return
+    this.lock = new MemoryVersions({
+      now,
+      mayLift: locks.mayLift,
+      onChange: (key, bytes) => {
+        if (bytes) this.#objects.set(key, bytes)
+        else this.#objects.delete(key)
+      },
+    })
   }
 
   /** What is stored right now, for tests to look at. */
@@ -42,7 +58,9 @@ export class MemoryStore implements Store {
   /** A store of its own with the same objects: the state after a crash, tried twice. */
   clone(): MemoryStore {
     const { address, features } = this
-    const copy = new MemoryStore({ address, features, ...(this.#now && { now: this.#now }) })
+    const locks = this.#locks
+    const copy = new MemoryStore({ address, features, locks, ...(this.#now && { now: this.#now }) })
+    if (copy.lock) this.lock?.copyTo(copy.lock)
     for (const [key, bytes] of this.#objects) copy.#objects.set(key, bytes.slice())
     for (const [key, time] of this.#putAt) copy.#putAt.set(key, time)
     return copy
@@ -56,7 +74,11 @@ export class MemoryStore implements Store {
     if (!options.replace && this.#objects.has(key)) {
       throw new Failure('object-exists', `cannot put ${key}: it exists already`)
     }
+    if (options.retain && !this.lock) {
+      throw new Failure('refused', `cannot lock ${key}: this store does not lock`)
+    }
     this.#objects.set(key, object.bytes.slice())
+    this.lock?.add(key, object.bytes.slice(), options.retain)
     if (this.#now) this.#putAt.set(key, this.#now())
   }
 
@@ -95,6 +117,7 @@ export class MemoryStore implements Store {
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     throwIfAborted(options.signal)
     checkKey(key)
+    if (this.lock && this.#objects.has(key)) this.lock.add(key, undefined)
     this.#objects.delete(key)
   }
 

@@ -26,6 +26,8 @@ export interface OpenStoreOptions {
   readonly readOnly?: boolean | undefined
   /** What a trial of the store found (ProbeReport). */
   readonly features?: { readonly createIfAbsent?: boolean | undefined } | undefined
+  /** What is put will be locked: the threads that make objects then hash them as that needs. */
+  readonly locks?: boolean | undefined
 }
 
 export interface OpenedStore {
@@ -65,10 +67,10 @@ export async function openStore(
 
 async function openBare(
   remote: RemoteAddress,
-  { features, readOnly: isReadOnly }: OpenStoreOptions,
+  { features, locks, readOnly: isReadOnly }: OpenStoreOptions,
 ): Promise<Store> {
   if (remote.kind === 'directory') {
     return await openDirectoryStore({ ...remote, readOnly: isReadOnly })
   }
-  return await openS3Store({ ...remote, createIfAbsent: features?.createIfAbsent })
+  return await openS3Store({ ...remote, createIfAbsent: features?.createIfAbsent, locks })
 }

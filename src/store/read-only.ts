@@ -2,12 +2,19 @@
 
 import { Failure } from '../base/failure.ts'
 import type { Store } from './store.ts'
+import { wrapLock } from './wrap-lock.ts'
 
 /** The same store, with put and delete refused. */
 export function readOnly(store: Store): Store {
   return {
     address: store.address,
     features: store.features,
+    lock:
+      store.lock &&
+      wrapLock(store.lock, async ({ verb, key, run }) => {
+        if (verb === 'retain' || verb === 'remove') throw refusal(`${verb} ${key}`)
+        return await run()
+      }),
     put: async key => {
       throw refusal(`put ${key}`)
     },

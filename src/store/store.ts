@@ -1,3 +1,4 @@
+import type { Retention } from '../model/lock.ts'
 import type { NewObject, ObjectHash } from '../model/object.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface Store {
   /** How people know it, for messages: `s3://bucket/prefix`, `/mnt/nas/backups`. No secrets. */
   readonly address: string
   readonly features: StoreFeatures
+  /** Absent where a store has neither versions nor locks. */
+  readonly lock?: ObjectLock | undefined
 
   put(key: string, object: NewObject, options?: PutOptions): Promise<void>
   get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer>>
@@ -58,6 +61,8 @@ export interface PutOptions extends TransferOptions {
   readonly storageClass?: string | undefined
   /** Overwrite what is there. Only RESTORE.md and probes need it (L5). */
   readonly replace?: boolean
+  /** Failure 'refused' where the store does not truly lock: never taken for granted. */
+  readonly retain?: Retention | undefined
 }
 
 export interface GetOptions extends TransferOptions {
@@ -77,4 +82,45 @@ export interface ListedObject {
   readonly bytes: number
   /** When it was put, by the store's clock; absent where the store doesn't say. */
   readonly modifiedAt?: Date
+}
+
+/**
+ * Versions and their locks. A store that has them keeps every version of a key: delete hides what
+ * is there behind a marker, and put writes beside it. Only what is removed by its version is gone.
+ */
+export interface ObjectLock {
+  /** Undefined: locks hold there. Else why they don't, in words. Asked of the store once. */
+  whyNot(options?: CallOptions): Promise<string | undefined>
+  /** Every version and marker of the keys under the prefix; of each key the newest first. */
+  versions(prefix: string, options?: CallOptions): Promise<readonly ObjectVersion[]>
+  /** Undefined where the version is not locked. */
+  retention(version: VersionPlace, options?: CallOptions): Promise<Retention | undefined>
+  /**
+   * Sets the lock's end. The store refuses ('store-refused') to shorten it. Failure 'refused'
+   * where locks don't hold: a store that doesn't know them could take this for a new object.
+   */
+  retain(version: VersionPlace, retention: Retention, options?: CallOptions): Promise<void>
+  /** 'store-refused' while it is locked; one that is not there is no failure. */
+  remove(version: VersionPlace, options?: RemoveOptions): Promise<void>
+}
+
+/** Without a version: the newest. */
+export interface VersionPlace {
+  readonly key: string
+  readonly version?: string | undefined
+}
+
+export interface ObjectVersion {
+  readonly key: string
+  readonly version: string
+  readonly bytes: number
+  readonly isMarker: boolean
+  /** Of its key; a marker that is the newest hides the others. */
+  readonly isNewest: boolean
+  readonly modifiedAt: Date
+}
+
+export interface RemoveOptions extends CallOptions {
+  /** Use the right to lift locks of mode governance, where the credentials have it. */
+  readonly lift?: boolean
 }

@@ -1,6 +1,7 @@
 // How many requests a run made and how many bytes it moved, for reports and cost.
 
 import type { ListedObject, ListOptions, Store } from './store.ts'
+import { wrapLock } from './wrap-lock.ts'
 
 export interface StoreCounts {
   readonly put: number
@@ -18,6 +19,14 @@ export interface StoreCounts {
 type Counts = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name] }
 
 const keysPerPage = 1000
+
+const billedAs = {
+  'lock-state': 'get',
+  versions: 'list',
+  retention: 'get',
+  retain: 'put',
+  remove: 'delete',
+} as const
 
 /** The same store, and a view of its counts that goes on changing. */
 export function withCount(store: Store): { readonly store: Store; readonly counts: StoreCounts } {
@@ -44,6 +53,12 @@ export function withCount(store: Store): { readonly store: Store; readonly count
     store: {
       address: store.address,
       features: store.features,
+      lock:
+        store.lock &&
+        wrapLock(store.lock, ({ verb, run }) => {
+          counts[billedAs[verb]] += 1
+          return counted(run())
+        }),
       put: (key, object, options) => {
         counts.put += 1
         counts.sentBytes += object.bytes.length

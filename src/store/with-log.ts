@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { isFailure, messageOf } from '../base/failure.ts'
 import { formatBytes, formatDuration, plural } from '../base/units.ts'
 import type { ListedObject, ListOptions, Store } from './store.ts'
+import { wrapLock } from './wrap-lock.ts'
 
 export interface LogOptions {
   readonly clock: Clock
@@ -32,6 +33,9 @@ export function withLog(store: Store, options: LogOptions): Store {
   return {
     address: store.address,
     features: store.features,
+    lock:
+      store.lock &&
+      wrapLock(store.lock, ({ verb, key, run }) => told(`${verb} ${key}`, run(), done)),
     put: (key, object, options) =>
       told(`put ${key}`, store.put(key, object, options), () => formatBytes(object.bytes.length)),
     get: (key, options) => {

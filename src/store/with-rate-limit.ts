@@ -17,6 +17,7 @@ export function withRateLimit(store: Store, limits: RateLimits, clock: Clock): S
   return {
     address: store.address,
     features: store.features,
+    lock: store.lock,
     put: (key, object, options) => store.put(key, object, { ...options, ...paced(up, options) }),
     get: (key, options) => store.get(key, { ...options, ...paced(down, options) }),
     size: (key, options) => store.size(key, options),

@@ -10,6 +10,7 @@ import type { NewObject } from '../model/object.ts'
 import type { AdaptiveLimit } from './adaptive-limit.ts'
 import { retryAfterMsOf } from './retry-after.ts'
 import type { CallOptions, ListedObject, ListOptions, PutOptions, Store } from './store.ts'
+import { wrapLock } from './wrap-lock.ts'
 
 export interface RetryOptions {
   readonly clock: Clock
@@ -36,6 +37,9 @@ export function withRetry(store: Store, options: RetryOptions): Store {
   return {
     address: store.address,
     features: store.features,
+    lock:
+      store.lock &&
+      wrapLock(store.lock, one => patience.call(`${one.verb} ${one.key}`, one.run, one.options)),
     put: (key, object, callOptions) => putPatiently({ store, patience, key, object }, callOptions),
     get: (key, callOptions) =>
       patience.call(`get ${key}`, () => store.get(key, callOptions), callOptions),

@@ -14,8 +14,16 @@ import type {
   PutOptions,
   Store,
 } from '../../src/store/store.ts'
+import { type LockCall, wrapLock } from '../../src/store/wrap-lock.ts'
 
-export type StoreOperation = 'put' | 'get' | 'size' | 'list' | 'delete' | 'clock'
+export type StoreOperation =
+  | 'put'
+  | 'get'
+  | 'size'
+  | 'list'
+  | 'delete'
+  | 'clock'
+  | LockCall<unknown>['verb']
 
 export interface StoreCall {
   /** 0, 1, 2 … over all operations, in the order in which they began. */
@@ -70,6 +78,18 @@ export class FaultyStore implements Store {
 
   get features(): Store['features'] {
     return this.#inner.features
+  }
+
+  get lock(): Store['lock'] {
+    const lock = this.#inner.lock
+    if (lock === undefined) return undefined
+    return wrapLock(lock, async ({ verb, key, options = {}, run }) => {
+      const fault = this.#next(verb, key)
+      await before(fault, options)
+      const result = await run()
+      await after(fault)
+      return result
+    })
   }
 
   /** How often an operation was called so far. */

@@ -33,8 +33,8 @@ export interface Radosgw {
   readonly folder: string
   /** `radosgw-admin` with these arguments; gives its output. */
   admin(args: readonly string[]): string
-  /** Makes an empty bucket of a new name. */
-  makeBucket(): Promise<string>
+  /** Makes an empty bucket of a new name; with versions and object lock where `locks`. */
+  makeBucket(options?: { readonly locks?: boolean }): Promise<string>
   /** Ends the server if this call started it. */
   stop(): Promise<void>
 }
@@ -154,7 +154,7 @@ function connect(facts: ServerFacts, stop: () => Promise<void>): Radosgw {
     secretKey,
     folder,
     admin: args => run('radosgw-admin', [...adminOptions(folder), ...args]),
-    makeBucket: async () => {
+    makeBucket: async ({ locks = false } = {}) => {
       const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3')
       const client = new S3Client({
         endpoint,
@@ -164,7 +164,7 @@ function connect(facts: ServerFacts, stop: () => Promise<void>): Radosgw {
       })
       try {
         const Bucket = `test-${randomBytes(6).toString('hex')}`
-        await client.send(new CreateBucketCommand({ Bucket }))
+        await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: locks }))
         return Bucket
       } finally {
         client.destroy()

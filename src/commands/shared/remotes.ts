@@ -94,6 +94,7 @@ export class Remotes {
       limits: config.limit,
       readOnly: !this.#remember,
       retryDeadlineMs: Math.min(config.retryDeadlineMs, this.#patienceMs),
+      locks: config.lock !== undefined,
       ...(memory && { features: { createIfAbsent: memory.createIfAbsent } }),
     })
     try {

@@ -115,6 +115,7 @@ class OpenDirectory implements DirectoryStore {
   async put(key: string, object: NewObject, options: PutOptions = {}): Promise<void> {
     throwIfAborted(options.signal)
     checkKey(key)
+    if (options.retain) throw new Failure('refused', `cannot lock ${key}: a directory has no locks`)
     try {
       await this.#writer.write(key, object.bytes, options)
     } catch (error) {

@@ -10,12 +10,19 @@ import type {
   DeleteObjectCommandInput,
   GetObjectCommandInput,
   GetObjectCommandOutput,
+  GetObjectLockConfigurationCommandInput,
+  GetObjectLockConfigurationCommandOutput,
+  GetObjectRetentionCommandInput,
+  GetObjectRetentionCommandOutput,
   HeadObjectCommandInput,
   HeadObjectCommandOutput,
   ListObjectsV2CommandInput,
   ListObjectsV2CommandOutput,
+  ListObjectVersionsCommandInput,
+  ListObjectVersionsCommandOutput,
   PutObjectCommandInput,
   PutObjectCommandOutput,
+  PutObjectRetentionCommandInput,
   S3Client,
   S3ClientConfig,
 } from '@aws-sdk/client-s3'
@@ -28,7 +35,7 @@ export interface S3Put extends PutObjectCommandInput {
   readonly payloadHash: string
 }
 
-/** The five requests we make. Errors are the SDK's own; failures.ts reads them. */
+/** The requests that we make. Errors are the SDK's own; failures.ts reads them. */
 export interface S3Connection {
   put(input: S3Put, signal: AbortSignal): Promise<PutObjectCommandOutput>
   get(input: GetObjectCommandInput, signal: AbortSignal): Promise<GetObjectCommandOutput>
@@ -38,6 +45,19 @@ export interface S3Connection {
     signal: AbortSignal,
   ): Promise<ListObjectsV2CommandOutput>
   delete(input: DeleteObjectCommandInput, signal: AbortSignal): Promise<void>
+  versionsPage(
+    input: ListObjectVersionsCommandInput,
+    signal: AbortSignal,
+  ): Promise<ListObjectVersionsCommandOutput>
+  lockConfiguration(
+    input: GetObjectLockConfigurationCommandInput,
+    signal: AbortSignal,
+  ): Promise<GetObjectLockConfigurationCommandOutput>
+  retention(
+    input: GetObjectRetentionCommandInput,
+    signal: AbortSignal,
+  ): Promise<GetObjectRetentionCommandOutput>
+  retain(input: PutObjectRetentionCommandInput, signal: AbortSignal): Promise<void>
   /** How many answers came so far, errors too, and the Date header of the last. */
   answers(): { readonly count: number; readonly date: string | undefined }
   close(): void
@@ -68,6 +88,15 @@ export async function connectS3(address: S3Address): Promise<S3Connection> {
       client.send(new sdk.ListObjectsV2Command(input), { abortSignal: signal }),
     delete: async (input, signal) => {
       await client.send(new sdk.DeleteObjectCommand(input), { abortSignal: signal })
+    },
+    versionsPage: (input, signal) =>
+      client.send(new sdk.ListObjectVersionsCommand(input), { abortSignal: signal }),
+    lockConfiguration: (input, signal) =>
+      client.send(new sdk.GetObjectLockConfigurationCommand(input), { abortSignal: signal }),
+    retention: (input, signal) =>
+      client.send(new sdk.GetObjectRetentionCommand(input), { abortSignal: signal }),
+    retain: async (input, signal) => {
+      await client.send(new sdk.PutObjectRetentionCommand(input), { abortSignal: signal })
     },
     answers: () => answers,
     close: () => {

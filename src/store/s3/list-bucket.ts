@@ -53,7 +53,7 @@ function objectsOf(output: ListObjectsV2CommandOutput, listing: BucketListing): 
 }
 
 // Some servers write a space as `+`, others as `%20`; a plus sign is `%2B` with both.
-function decodeKey(key: string, encoding: string | undefined): string {
+export function decodeKey(key: string, encoding: string | undefined): string {
   if (encoding !== 'url') return key
   try {
     return decodeURIComponent(key.replaceAll('+', ' '))

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { asBuffer, toHex } from '../../base/bytes.ts'
 import { Failure, interruption, throwIfAborted } from '../../base/failure.ts'
+import type { Retention } from '../../model/lock.ts'
 import type { NewObject } from '../../model/object.ts'
 import { describeRemote, endpointProblem, type S3Address } from '../../model/remote.ts'
 import { checkKey, checkPrefix } from '../keys.ts'
@@ -18,6 +19,7 @@ import type {
   Store,
   StoreFeatures,
 } from '../store.ts'
+import { BucketLock, md5Header } from './bucket-lock.ts'
 import { connectS3, type S3Connection } from './client.ts'
 import { s3Failure } from './failures.ts'
 import { listBucket } from './list-bucket.ts'
@@ -29,6 +31,8 @@ export interface S3Options extends Omit<S3Address, 'kind'> {
    * looks first, which is no protection in a race.
    */
   readonly createIfAbsent?: boolean | undefined
+  /** What is put will be locked. */
+  readonly locks?: boolean | undefined
 }
 
 /** Makes no request yet: what is wrong with the bucket shows at the first call. */
@@ -38,7 +42,7 @@ export async function openS3Store(options: S3Options): Promise<Store> {
   if (problem !== undefined) {
     throw new Failure('config-invalid', `cannot use ${describeRemote(address)}: ${problem}`)
   }
-  return new S3Store(address, await connectS3(address), options.createIfAbsent ?? true)
+  return new S3Store(address, await connectS3(address), options)
 }
 
 /** Small enough for a rate limit to be even, and for a slow one not to look like a dead line. */
@@ -47,27 +51,45 @@ const pacedPieceBytes = 32 * 1024
 class S3Store implements Store {
   readonly address: string
   readonly features: StoreFeatures
+  readonly lock: BucketLock
   readonly #options: S3Address
   readonly #connection: S3Connection
   readonly #folder: string
   readonly #checksums: 'crc32' | 'none'
 
-  constructor(options: S3Address, connection: S3Connection, createIfAbsent: boolean) {
+  constructor(
+    options: S3Address,
+    connection: S3Connection,
+    { createIfAbsent = true, locks = false }: Pick<S3Options, 'createIfAbsent' | 'locks'>,
+  ) {
     this.address = describeRemote(options)
     this.#options = options
     this.#connection = connection
     this.#folder = options.prefix === '' ? '' : `${options.prefix}/`
     this.#checksums = options.checksums ?? (options.endpoint === undefined ? 'crc32' : 'none')
-    this.features = { createIfAbsent, wants: this.#checksums === 'crc32' ? ['crc32'] : [] }
+    // A put with a lock needs a hash that the server checks: of the two, any will do.
+    const wants =
+      this.#checksums === 'crc32' ? (['crc32'] as const) : locks ? (['md5'] as const) : []
+    this.features = { createIfAbsent, wants }
+    this.lock = new BucketLock({
+      address: this.address,
+      bucket: options.bucket,
+      folder: this.#folder,
+      connection,
+      call: (one, request) => this.#call(one, request),
+    })
   }
 
   async put(key: string, object: NewObject, options: PutOptions = {}): Promise<void> {
     checkKey(key)
+    const { retain } = options
+    if (retain) await this.lock.require(key, options.signal)
     await this.#call({ verb: 'put', key, signal: options.signal }, async signal => {
       const create = options.replace !== true
       if (create && !this.features.createIfAbsent) await this.#refuseExisting(key, signal)
       await this.#send(key, object, { ...options, signal })
     })
+    if (retain) await this.lock.confirm(key, retain, { signal: options.signal })
   }
 
   async get(key: string, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
@@ -175,7 +197,7 @@ class S3Store implements Store {
   }
 
   #writeOptions(object: NewObject, options: PutOptions) {
-    const { kind = 'metadata', replace } = options
+    const { kind = 'metadata', replace, retain } = options
     const { storageClass, sse } = this.#options
     const usual = kind === 'segment' ? storageClass?.segments : storageClass?.metadata
     const StorageClass = options.storageClass ?? usual
@@ -184,9 +206,19 @@ class S3Store implements Store {
       ...(conditional && { IfNoneMatch: '*' }),
       ...(this.#checksums === 'crc32' && { ChecksumCRC32: crc32Header(object) }),
       ...(object.md5 && { ContentMD5: asBuffer(object.md5).toString('base64') }),
+      ...(retain && this.#lockOptions(object, retain)),
       ...(StorageClass !== undefined && { StorageClass: StorageClass as 'STANDARD' }),
       ...(sse && { ServerSideEncryption: sse.kind }),
       ...(sse?.kind === 'aws:kms' && sse.kmsKeyId !== undefined && { SSEKMSKeyId: sse.kmsKeyId }),
+    }
+  }
+
+  #lockOptions(object: NewObject, { mode, until }: Retention) {
+    const isHashed = object.md5 !== undefined || this.#checksums === 'crc32'
+    return {
+      ObjectLockMode: mode === 'compliance' ? ('COMPLIANCE' as const) : ('GOVERNANCE' as const),
+      ObjectLockRetainUntilDate: until,
+      ...(!isHashed && { ContentMD5: md5Header(object.bytes) }),
     }
   }
 
