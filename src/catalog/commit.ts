@@ -13,6 +13,7 @@ import {
   signatureKey,
 } from '../format/object-key.ts'
 import type { Manifest, StoredObject } from '../model/backup.ts'
+import type { PutOptions } from '../store/store.ts'
 import type { SignedManifest } from './manifest-cache.ts'
 import { hashed, type Repository } from './repository.ts'
 import { type SigningKey, sign } from './signing.ts'
@@ -102,11 +103,11 @@ export function signManifest(
 export async function putManifest(
   { store }: Repository,
   { series, seq, manifest, signature }: SignedManifest,
-  signal?: AbortSignal,
+  { signal, retain }: Pick<PutOptions, 'signal' | 'retain'> = {},
 ): Promise<void> {
   const put = async (key: string, bytes: Uint8Array<ArrayBuffer>) => {
     try {
-      await store.put(key, hashed(bytes), { signal, kind: 'metadata' })
+      await store.put(key, hashed(bytes), { signal, kind: 'metadata', retain })
     } catch (error) {
       if (!isFailure(error, 'object-exists')) throw error
       if (equalBytes(await store.get(key, { signal }), bytes)) return

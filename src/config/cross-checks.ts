@@ -205,10 +205,11 @@ function recipientProblems(file: Section, source: YamlSource): ConfigProblem[] {
 function lockProblems(file: Section, source: YamlSource): ConfigProblem[] {
   const remotes = sectionOf(file['remotes'])
   return Object.entries(sectionOf(file['sources'])).flatMap(([name, entry]) =>
-    Object.entries(sectionOf(sectionOf(entry)['remotes'])).flatMap(([remote, rules]) => {
+    Object.entries(sectionOf(sectionOf(entry)['remotes'])).flatMap(([remote, given]) => {
       const lock = sectionOf(sectionOf(remotes[remote])['lock'])
       if (lock['until'] !== 'expiry') return []
-      const why = endlessRule(sectionOf(rules)['keep'])
+      const ruleSets: readonly unknown[] = Array.isArray(given) ? given : [given]
+      const why = ruleSets.map(rules => endlessRule(sectionOf(rules)['keep'])).find(Boolean)
       const at = ['remotes', remote, 'lock', 'until']
       const text = `is expiry, but sources.${name}.remotes.${remote}.keep ${why}; write a duration such as 90d, or there spans such as 1y 3m 30d`
       return why === undefined ? [] : [problem(at, text, source)]

@@ -26,6 +26,7 @@ import { type VerifyReport, verify } from '../../src/commands/verify.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Event } from '../../src/model/event.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
+import type { LockRule } from '../../src/model/lock.ts'
 import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { openStore } from '../../src/store/open.ts'
@@ -67,6 +68,8 @@ export class Stand {
   readonly store: MemoryStore | undefined
   readonly btrfs: FakeBtrfs
   readonly events: Event[] = []
+  /** Of the remote; the store then keeps locks. */
+  lock: LockRule | undefined
 
   constructor(root: string, store?: MemoryStore) {
     this.root = root
@@ -74,8 +77,11 @@ export class Stand {
     this.btrfs = new FakeBtrfs(root)
   }
 
-  static async make(kind: 'memory' | 'directory' = 'memory'): Promise<Stand> {
-    const stand = new Stand(makeFolder(), kind === 'memory' ? new MemoryStore() : undefined)
+  static async make(kind: 'memory' | 'directory' = 'memory', lock?: LockRule): Promise<Stand> {
+    const locking = { now: () => Date.now(), locks: { mayLift: false } }
+    const store = new MemoryStore(lock ? locking : {})
+    const stand = new Stand(makeFolder(), kind === 'memory' ? store : undefined)
+    stand.lock = lock
     const { btrfs, root } = stand
     btrfs.create(stand.source)
     mkdirSync(stand.snapshots, { mode: 0o700 })
@@ -97,7 +103,9 @@ export class Stand {
     cpSync(this.root, root, { recursive: true })
     if (forgetful) rmSync(join(root, 'state'), { recursive: true })
     chmodSync(join(root, 'sign'), 0o600)
-    return new Stand(root, this.store?.clone())
+    const copy = new Stand(root, this.store?.clone())
+    copy.lock = this.lock
+    return copy
   }
 
   get source(): string {
@@ -161,6 +169,7 @@ export class Stand {
           graceMs: 0,
           maxDelete: { percent: 20 },
           retryDeadlineMs: 0,
+          ...(this.lock && { lock: this.lock }),
         },
       ],
       warnings: [],

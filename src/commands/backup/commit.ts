@@ -2,6 +2,7 @@
 
 import { throwIfAborted } from '../../base/failure.ts'
 import { sha256Of } from '../../catalog/catalog.ts'
+import { lockCommit, lockObjects } from '../../catalog/chain-lock.ts'
 import { confirmObjects, confirmParent, putManifest, signManifest } from '../../catalog/commit.ts'
 import type { CommitRecord, Journal, RunRecord } from '../../catalog/journal.ts'
 import type { SignedManifest } from '../../catalog/manifest-cache.ts'
@@ -9,6 +10,7 @@ import { decodeManifest, encodeManifest } from '../../format/manifest.ts'
 import type { Backup, BackupParameters, Manifest, StoredObject } from '../../model/backup.ts'
 import type { StreamSummary } from '../../stream/guard.ts'
 import { nowOf } from '../shared/context.ts'
+import { lockAncestors } from './lock.ts'
 import type { RunTask } from './task.ts'
 
 export interface StoredRun {
@@ -25,6 +27,7 @@ export async function commitRun(task: RunTask, run: StoredRun, journal: Journal)
   // L2: until here nothing names the objects; from here on all of them are there.
   await confirmObjects(remote.repository, manifest, context.signal)
   await confirmParent(remote.repository, manifest, context.signal)
+  if (task.lock) await lockAncestors(context, remote, task.lock)
   throwIfAborted(context.signal)
   const signed = signManifest(manifest, encodeManifest(manifest), signingKey)
   await journal.addCommit({
@@ -41,15 +44,21 @@ export async function finishCommit(task: RunTask, commit: CommitRecord): Promise
   const decoded = decodeManifest(manifest, `of the unfinished run ${seq}`)
   await confirmObjects(remote.repository, decoded, context.signal)
   await confirmParent(remote.repository, decoded, context.signal)
+  if (task.lock) await lockAncestors(context, remote, task.lock)
   return commitSigned(task, { series, seq, manifest, signature: commit.signature })
 }
 
 async function commitSigned(task: RunTask, signed: SignedManifest): Promise<Backup> {
-  const { remote, context, signingKey } = task
-  await putManifest(remote.repository, signed, context.signal)
-  await remote.cache.store(signed)
-  const manifest = decodeManifest(signed.manifest, 'just committed')
+  const { remote, context, signingKey, lock } = task
+  const manifest = decodeManifest(signed.manifest, 'just signed')
   const manifestSha256 = sha256Of(signed.manifest)
+  const isResumed = task.unfinished !== undefined
+  if (lock && isResumed) await lockObjects(remote.repository, manifest, lock)
+  const retain = lock?.retention
+  await putManifest(remote.repository, signed, { signal: context.signal, retain })
+  await remote.cache.store(signed)
+  if (lock && isResumed) await lockCommit(remote.repository, manifest, lock)
+  await lock?.memory.remember(manifestSha256, lock.retention, lock.now)
   return { manifest, manifestSha256, signer: signingKey.fingerprint }
 }
 

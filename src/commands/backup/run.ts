@@ -273,7 +273,7 @@ class BackupRun {
         role === 'segment'
           ? { kind: 'segment' as const, storageClass }
           : { kind: 'metadata' as const }
-      await store.put(key, object, { signal, ...place })
+      await store.put(key, object, { signal, ...place, retain: this.#task.lock?.retention })
     } catch (error) {
       // L5: created, never replaced. The name holds the hash: what is there is the same object.
       if (!isFailure(error, 'object-exists') || (await store.size(key, { signal })) !== bytes) {

@@ -16,7 +16,7 @@ import { nextSeq } from '../../format/object-key.ts'
 import type { Backup } from '../../model/backup.ts'
 import type { EpochId, SeriesId } from '../../model/ids.ts'
 import type { SendStep } from '../../model/plan.ts'
-import { unlimited } from '../../model/policy.ts'
+import { type Policy, unlimited } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import type { WorkerPool } from '../../pack/worker-pool.ts'
 import { epochSituations } from '../../plan/epochs.ts'
@@ -24,6 +24,7 @@ import { type ParentCandidate, parentCandidates } from '../../plan/parents.ts'
 import type { Context } from '../shared/context.ts'
 import { epochNamesOf } from '../shared/epoch-names.ts'
 import type { OpenedRemote, Remotes } from '../shared/remotes.ts'
+import { lockOfRun, type RunLock } from './lock.ts'
 import { canResume, runBackup } from './run.ts'
 import type { RunOutcome, RunTask } from './task.ts'
 
@@ -81,7 +82,9 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
     if (parent === null && !isBegunFull(unfinishedHere(unfinished, { task, epoch })))
       await refuseLargeFull(session, task)
     try {
-      const run = runTask(session, task, { parent, unfinished, epoch, journalPath: path })
+      const lock = await lockOfRun(session, { remote: task.remote, snapshot: task.snapshot, ...epoch, parent: parent?.backup, series: task.backups })
+      const choice = { parent, unfinished, epoch, journalPath: path, lock }
+      const run = runTask(session, task, choice)
       return await runBackup(run)
     } catch (error) {
       const next = tries[index + 1]
@@ -145,6 +148,7 @@ function unfinishedHere(
 /** The epoch that a backup is made for. */
 interface SendEpoch {
   readonly named: { readonly id: EpochId; readonly name: string } | null
+  readonly policy: Policy
   readonly storageClass: string | null
   /** What it may be a difference from, by its epoch. */
   readonly backups: readonly Backup[]
@@ -161,9 +165,10 @@ function epochOfSend(session: LookSession, { source, remote, backups, step }: Se
     ({ rules }) => rules.epoch === (step.epoch ?? null),
   )
   if (found === undefined) throw new Error('a send step is of an epoch that has no rules')
-  const { epoch: name, storageClass, branchFrom } = found.rules
+  const { epoch: name, storageClass, branchFrom, policy } = found.rules
   return {
     named: name === null ? null : { id: epochIdOf(secret, series, name), name },
+    policy,
     storageClass,
     backups: found.backups,
     lacksBranch: found.lacksBranch ? branchFrom : null,
@@ -212,6 +217,7 @@ function runTask(
     readonly unfinished: UnfinishedRun | undefined
     readonly epoch: SendEpoch
     readonly journalPath: string
+    readonly lock: RunLock | undefined
   },
 ): RunTask {
   const { context, pool, budget, signingKey, recipients, versions, check, estimate } = session
@@ -236,6 +242,7 @@ function runTask(
     signingKey,
     recipients,
     journalPath: choice.journalPath,
+    lock: choice.lock,
     check,
     estimate,
   }

@@ -9,6 +9,7 @@ import type { Subvolume } from '../../model/subvolume.ts'
 import type { WorkerPool } from '../../pack/worker-pool.ts'
 import type { Context } from '../shared/context.ts'
 import type { OpenedRemote } from '../shared/remotes.ts'
+import type { RunLock } from './lock.ts'
 
 export interface RunTask {
   readonly context: Context
@@ -31,6 +32,8 @@ export interface RunTask {
   readonly signingKey: SigningKey
   readonly recipients: readonly string[]
   readonly journalPath: string
+  /** Undefined: nothing is locked. */
+  readonly lock: RunLock | undefined
   /** What an earlier run of the same backup has stored. */
   readonly unfinished: UnfinishedRun | undefined
   /** Decrypt, decompress and compare each object before it is uploaded. */
