@@ -82,7 +82,13 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
     if (parent === null && !isBegunFull(unfinishedHere(unfinished, { task, epoch })))
       await refuseLargeFull(session, task)
     try {
-      const lock = await lockOfRun(session, { remote: task.remote, snapshot: task.snapshot, ...epoch, parent: parent?.backup, series: task.backups })
+      const lock = await lockOfRun(session, {
+        remote: task.remote,
+        snapshot: task.snapshot,
+        ...epoch,
+        parent: parent?.backup,
+        series: task.backups,
+      })
       const choice = { parent, unfinished, epoch, journalPath: path, lock }
       const run = runTask(session, task, choice)
       return await runBackup(run)
