@@ -66,6 +66,8 @@ export interface CatalogOptions {
    * problem and stops nothing.
    */
   readonly reread?: boolean | undefined
+  /** Of no other series is anything read. */
+  readonly only?: SeriesId | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -77,7 +79,7 @@ export async function loadCatalog(
   repository: Repository,
   options: CatalogOptions,
 ): Promise<Catalog> {
-  const present = await listManifests(repository, options.signal)
+  const present = await listManifests(repository, options)
   const draft = new CatalogDraft()
   const signed = present.filter(place => place.manifest)
   let unreachable = 0
@@ -114,6 +116,7 @@ async function compareWithCache(comparison: Comparison): Promise<void> {
   const { repository, options, draft, signed, buried } = comparison
   const { cache } = options
   const absent = ((await cache?.list()) ?? []).filter(({ series, seq, part }) => {
+    if (options.only !== undefined && options.only !== series) return false
     draft.sawSeq(series, seq)
     const there = part === 'manifest' ? signed : buried
     return !there.some(place => place.series === series && place.seq === seq)
@@ -187,9 +190,13 @@ const nothingThere = {
   'tombstone-signature': false,
 }
 
-async function listManifests(repository: Repository, signal?: AbortSignal): Promise<Presence[]> {
+async function listManifests(
+  repository: Repository,
+  { only, signal }: CatalogOptions,
+): Promise<Presence[]> {
+  const prefix = only === undefined ? manifestPrefix : `${manifestPrefix}${only}/`
   const found = new Map<string, Presence>()
-  for await (const { key } of repository.store.list(manifestPrefix, { signal })) {
+  for await (const { key } of repository.store.list(prefix, { signal })) {
     const place = parseManifestKey(key)
     if (place === undefined) continue
     const id = `${place.series}/${place.seq}`

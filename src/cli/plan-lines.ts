@@ -1,22 +1,34 @@
 // A plan's steps in lines, each with its reason.
 
+import { basename } from 'node:path'
 import { reasonInWords } from '../commands/shared/words.ts'
 import type { Plan, Step } from '../model/plan.ts'
 import type { Paint } from './colour.ts'
 import { escapeControls } from './escape.ts'
 
-export function planLines(plan: Plan, paint: Paint): string[] {
+export function planLines(plan: Plan, timeZone: string, paint: Paint): string[] {
   if (plan.steps.length === 0 && plan.problems.length === 0)
     return [`  ${paint('quiet', 'nothing to do')}`]
-  return plan.steps.map(
-    step => `  ${stepText(step)}  ${paint('quiet', `because ${reasonInWords(step)}`)}`,
-  )
+  return plan.steps.map(step => {
+    const why = paint('quiet', `because ${reasonInWords(step, timeZone)}`)
+    return `  ${stepText(step, paint)}  ${why}`
+  })
 }
 
-function stepText(step: Step): string {
-  if (step.kind === 'snapshot') return `take snapshot ${escapeControls(step.name)}`
-  if (step.kind === 'release') return `delete snapshot ${escapeControls(step.path)}`
-  const [parent] = step.parents
-  const from = parent === undefined ? '' : ` from backup ${parent.seq}`
-  return `send to ${escapeControls(step.remote)}: ${step.makes}${from}`
+export function stepText(step: Step, paint: Paint): string {
+  switch (step.kind) {
+    case 'snapshot':
+      return `take snapshot ${escapeControls(step.name)}`
+    case 'release':
+      return `delete snapshot ${escapeControls(basename(step.path))}`
+    case 'forget':
+      return `forget backup ${step.seq} on ${paint('strong', escapeControls(step.remote))}`
+    case 'prune':
+      return `prune backup ${step.seq} on ${paint('strong', escapeControls(step.remote))}`
+    case 'send': {
+      const [parent] = step.parents
+      const from = parent === undefined ? '' : ` from backup ${parent.seq}`
+      return `send to ${paint('strong', escapeControls(step.remote))}: ${step.makes} backup${from}`
+    }
+  }
 }

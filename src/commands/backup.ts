@@ -17,13 +17,20 @@ import { packBudgetBytes } from '../pack/packer.ts'
 import { checkRecipients, parseRecipient } from '../pack/recipients.ts'
 import { WorkerPool } from '../pack/worker-pool.ts'
 import { kindOf } from '../plan/parents.ts'
-import { planBackup, releasableSnapshots } from '../plan/plan-backup.ts'
+import { releasableSnapshots } from '../plan/plan-backup.ts'
+import { deleteAsPlanned, type RemoteDeletions } from './backup/deletions.ts'
+import { planSource } from './backup/planned.ts'
 import { type BackupSession, sendBackup } from './backup/send.ts'
 import { lookAt, type Situation, viewOf } from './backup/situation.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { Remotes } from './shared/remotes.ts'
-import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
+import {
+  combinedStatus,
+  type FailureReport,
+  incompleteStatus,
+  reportFailure,
+} from './shared/report.ts'
 import { refusal } from './shared/words.ts'
 
 export interface BackupOptions {
@@ -33,6 +40,8 @@ export interface BackupOptions {
   readonly dryRun: boolean
   /** Also what is not due yet. */
   readonly regardless?: boolean | undefined
+  /** False: nothing is forgotten or pruned. */
+  readonly forget?: boolean | undefined
   /** Open every object again before it is uploaded. */
   readonly check: boolean
   /** Tell with the progress how much there is to send. */
@@ -41,6 +50,8 @@ export interface BackupOptions {
 
 export interface BackupReport {
   readonly dryRun: boolean
+  /** IANA name, for showing times. */
+  readonly timezone: string
   readonly sources: readonly SourceReport[]
   readonly exitStatus: number
 }
@@ -51,6 +62,8 @@ export interface SourceReport {
   readonly sends: readonly SendReport[]
   /** Paths of snapshots that were deleted because no later send needs them. */
   readonly released: readonly string[]
+  /** What the keep rules forgot, and what of it was pruned; remotes on which there was something to do. */
+  readonly deletions: readonly RemoteDeletions[]
   readonly failures: readonly (FailureReport & { readonly remote?: string })[]
 }
 
@@ -80,14 +93,17 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   const successes = reports.filter(
     report => report.failures.length === 0 || report.sends.length > 0,
   )
-  const exitStatus = combinedStatus(failures, successes.length)
-  return { dryRun: options.dryRun, sources: reports, exitStatus }
+  const status = combinedStatus(failures, successes.length)
+  const isTidy = reports.every(({ deletions }) => deletions.every(one => one.failure === null))
+  const exitStatus = status === 0 && !isTidy ? incompleteStatus : status
+  const { timezone } = options.config
+  return { dryRun: options.dryRun, timezone, sources: reports, exitStatus }
 }
 
 async function backupSource(
   session: BackupSession,
   source: SourceConfig,
-  { dryRun, regardless = false }: BackupOptions,
+  { dryRun, regardless = false, forget = true }: BackupOptions,
 ): Promise<SourceReport> {
   const { context, config } = session
   const draft = new ReportDraft(source.name)
@@ -95,12 +111,18 @@ async function backupSource(
     await using _lock = await lockFile(lockPath(config.state, source.name), context)
     const situation = await lookAt(session, source)
     for (const { remote, failure } of situation.unusable) draft.failed(failure, remote)
-    const plan = planBackup(situation, nowOf(context), { regardless })
+    const { steps, problems } = planSource(situation, nowOf(context), { regardless, forget })
+    const plan = { steps, problems }
     draft.plan = plan
     for (const problem of plan.problems) draft.failed(reportFailure(refusal(problem, source)))
     if (dryRun || plan.problems.length > 0) return draft.finish()
     await carryOut(session, { source, situation, plan }, draft)
-    await releaseSnapshots(session, { source, situation, plan }, draft)
+    // Without a remote's own word on what it has, nothing is known not to be needed (L9).
+    if (draft.hasFailed) return draft.finish()
+    const after = draft.hasSent ? await lookAt(session, source, true) : situation
+    if (after.unusable.length > 0) return draft.finish()
+    await releaseSnapshots(session, { source, situation: after }, draft)
+    if (forget) draft.deletions.push(...(await deleteAsPlanned(session, source, after)))
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
     draft.failed(reportFailure(error))
@@ -181,13 +203,9 @@ async function carryOutSend(
 /** L7: what a later send needs as its parent is held; the rest of our snapshots goes. */
 async function releaseSnapshots(
   session: BackupSession,
-  work: Work,
+  { source, situation }: Omit<Work, 'plan'>,
   draft: ReportDraft,
 ): Promise<void> {
-  // Without a remote's own word on what it has, nothing is known not to be needed (L9).
-  if (draft.hasFailed) return
-  const situation = draft.hasSent ? await lookAt(session, work.source, true) : work.situation
-  if (situation.unusable.length > 0) return
   for (const snapshot of releasableSnapshots(situation, nowOf(session.context))) {
     const { signal } = session.context
     await session.context.btrfs.deleteSnapshot(snapshot.path, snapshot.uuid, { signal })
@@ -196,7 +214,7 @@ async function releaseSnapshots(
   for (const { path } of situation.snapshots.filter(({ readOnly }) => !readOnly)) {
     session.context.emit({
       kind: 'warning',
-      source: work.source.name,
+      source: source.name,
       text: `snapshot ${path} was made writable: nothing is built on it, and it is not deleted`,
       hint: 'delete it by hand if nobody uses it (btrfs subvolume delete)',
     })
@@ -253,6 +271,7 @@ function findSnapshot(snapshots: readonly Subvolume[], uuid: Uuid | null): Subvo
 
 class ReportDraft {
   readonly released: string[] = []
+  readonly deletions: RemoteDeletions[] = []
   plan: Plan = { steps: [], problems: [] }
   readonly #source: SourceName
   readonly #sends: SendReport[] = []
@@ -283,8 +302,8 @@ class ReportDraft {
   }
 
   finish(): SourceReport {
-    const { plan, released } = this
+    const { plan, released, deletions } = this
     const [source, sends, failures] = [this.#source, this.#sends, this.#failures]
-    return { source, plan, sends, released, failures }
+    return { source, plan, sends, released, deletions, failures }
   }
 }

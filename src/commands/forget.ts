@@ -3,12 +3,11 @@
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
 import type { SigningKey } from '../catalog/signing.ts'
-import { putTombstone, signTombstone } from '../catalog/tombstones.ts'
 import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
 import { type Backup, storedBytes } from '../model/backup.ts'
 import { keepsEverything, type RuleSet } from '../model/policy.ts'
-import { planForget } from '../plan/forget.ts'
-import { keepByRules } from '../plan/keep.ts'
+import { forgetNow } from '../plan/deletions.ts'
+import { bury } from './shared/bury.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
 import { chooseSeries, refuseUnknown } from './shared/choose-series.ts'
 import type { Context } from './shared/context.ts'
@@ -63,6 +62,11 @@ export interface ForgottenReport {
   readonly storedBytes: number
 }
 
+export function reportForgotten({ manifest }: Backup): ForgottenReport {
+  const { seq: id, snapshot } = manifest
+  return { id, snapshotTime: snapshot.createdAt, storedBytes: storedBytes(manifest) }
+}
+
 /** What is to be forgotten at one place. */
 interface Decision {
   readonly place: ForgetPlace
@@ -94,7 +98,7 @@ export async function forget(context: Context, options: ForgetOptions): Promise<
   for (const outcome of outcomes) {
     if (!('opened' in outcome)) places.push(outcome)
     else if (options.dryRun) places.push(outcome.place)
-    else places.push(await bury(session, outcome, key))
+    else places.push(await hide(session, outcome, key))
   }
   const failures = places.flatMap(({ failure }) => failure ?? [])
   const exitStatus = combinedStatus(failures, places.length - failures.length)
@@ -151,16 +155,12 @@ async function decide(
     refuseProblems('forget', `backups of ${source.name} on ${remote.name}`, problems)
     const epochNames = await lookup.epochNames(opened, series, source)
     const at = { now, timeZone: config.timezone }
-    const kept = keepByRules({ backups, ruleSets, epochNames }, at)
-    const { forgotten, postponed } = planForget(kept, { maxDelete: remote.maxDelete, now })
+    const rules = { backups, ruleSets, epochNames }
+    const { forgotten, postponed } = forgetNow(rules, remote.maxDelete, at)
     const place = {
       source: source.name,
       remote: remote.name,
-      forgotten: forgotten.map(({ manifest }) => ({
-        id: manifest.seq,
-        snapshotTime: manifest.snapshot.createdAt,
-        storedBytes: storedBytes(manifest),
-      })),
+      forgotten: forgotten.map(reportForgotten),
       postponedCount: postponed.length,
       keptCount: backups.length - forgotten.length - postponed.length,
       notBefore: forgotten.length === 0 ? null : new Date(now.getTime() + remote.graceMs),
@@ -171,32 +171,19 @@ async function decide(
   return decisions
 }
 
-/** Children before parents: cut anywhere, no live backup needs a hidden one. */
-async function bury(session: Session, decision: Decision, key: SigningKey): Promise<ForgetPlace> {
-  const { context } = session
+async function hide(
+  { context }: Session,
+  decision: Decision,
+  key: SigningKey,
+): Promise<ForgetPlace> {
   const { place, opened, backups, createdAt } = decision
-  let done = 0
-  try {
-    for (const { manifest, manifestSha256 } of backups) {
-      const { repository, series, seq, run } = manifest
-      const tombstone = {
-        repository,
-        series,
-        seq,
-        run,
-        manifest: manifestSha256,
-        createdAt,
-        notBefore: place.notBefore ?? createdAt,
-        program: context.program,
-      }
-      await putTombstone(opened.repository, signTombstone(tombstone, key), context.signal)
-      done += 1
-    }
-    return place
-  } catch (error) {
-    if (isFailure(error, 'interrupted')) throw error
-    return { ...place, forgotten: place.forgotten.slice(0, done), failure: reportFailure(error) }
-  }
+  const notBefore = place.notBefore ?? createdAt
+  const burial = { repository: opened.repository, backups, createdAt, notBefore }
+  const { doneCount, failure } = await bury(context, burial, key)
+  if (failure === undefined) return place
+  if (isFailure(failure, 'interrupted')) throw failure
+  const forgotten = place.forgotten.slice(0, doneCount)
+  return { ...place, forgotten, failure: reportFailure(failure) }
 }
 
 function failedPlace(

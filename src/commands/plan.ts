@@ -8,13 +8,13 @@ import type { Config, SourceConfig } from '../config/config.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
 import type { Plan, SendStep, Step } from '../model/plan.ts'
-import { keepByRules } from '../plan/keep.ts'
+import { type KeptBackup, keepByRules } from '../plan/keep.ts'
+import { situationAfter } from '../plan/outcome.ts'
 import { kindOf } from '../plan/parents.ts'
-import { planBackup } from '../plan/plan-backup.ts'
-import { expectedReleases, expectedSnapshots } from '../plan/releases.ts'
-import type { RemoteSituation } from '../plan/situation.ts'
+import { expectedSnapshots } from '../plan/releases.ts'
+import { planSource as planWhole } from './backup/planned.ts'
 import type { LookSession } from './backup/send.ts'
-import { lookAt, type Situation } from './backup/situation.ts'
+import { lookAt, type RemoteView, type Situation } from './backup/situation.ts'
 import { checkedRecipients, chooseSources } from './backup.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { readSigningPair } from './shared/keys.ts'
@@ -30,9 +30,13 @@ export interface PlanOptions {
   readonly at?: Date | undefined
   /** Also what is not due yet. */
   readonly regardless?: boolean | undefined
+  /** False: nothing is forgotten or pruned. */
+  readonly forget?: boolean | undefined
 }
 
 export interface PlanReport {
+  /** IANA name, for showing times. */
+  readonly timezone: string
   readonly sources: readonly SourcePlan[]
   readonly exitStatus: number
 }
@@ -53,6 +57,18 @@ export interface SourcePlan {
 export interface RemoteRules {
   readonly remote: string
   readonly backups: readonly RuledBackup[]
+  /** Forgotten already; whole, until they are pruned. */
+  readonly hidden: readonly HiddenReport[]
+  /** Why nothing would be forgotten or pruned there, whatever the rule says; null when nothing is in doubt. */
+  readonly doubt: FailureReport | null
+}
+
+export interface HiddenReport {
+  readonly seq: number
+  readonly snapshotTime: Date
+  readonly hiddenAt: Date
+  /** From then on it is pruned. */
+  readonly notBefore: Date
 }
 
 export interface RuledBackup {
@@ -107,29 +123,34 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
   const successes = sources.filter(
     source => source.failures.length === 0 || source.steps.length > 0,
   )
-  return { sources, exitStatus: combinedStatus(failures, successes.length) }
+  const exitStatus = combinedStatus(failures, successes.length)
+  return { timezone: config.timezone, sources, exitStatus }
 }
 
 async function planSource(
   session: LookSession,
   source: SourceConfig,
-  { at, regardless = false }: PlanOptions,
+  { at, regardless = false, forget = true }: PlanOptions,
 ): Promise<SourcePlan> {
   const named = { source: source.name, path: source.path }
   try {
     const seen = await lookAt(session, source)
     const situation = at === undefined ? seen : changedSince(seen)
     const now = at ?? nowOf(session.context)
-    const { steps, problems } = planBackup(situation, now, { regardless })
+    const { steps, problems, doubts } = planWhole(situation, now, { regardless, forget })
     const failures = [
       ...situation.unusable.map(({ remote, failure }) => ({ ...failure, remote })),
       ...problems.map(problem => reportFailure(refusal(problem, source))),
     ]
-    const releases = failures.length === 0 ? expectedReleases(situation, { steps, now }) : []
     const planned: PlannedStep[] = []
-    for (const step of [...steps, ...releases])
-      planned.push(await explain(session, { source, situation, step }))
-    const remotes = situation.remotes.map(remote => rulesOn(remote, situation.timeZone, now))
+    for (const step of steps) planned.push(await explain(session, { source, situation, step }))
+    const after = situationAfter(situation, { steps, now })
+    const remotes = after.remotes.map(({ remote, ...series }) => {
+      const kept = keepByRules(series, { now, timeZone: situation.timeZone })
+      const view = situation.views.get(remote)
+      const doubt = doubts.find(one => one.remote === remote)?.failure ?? null
+      return { remote, backups: ruled(kept, view, situation.timeZone), ...hiddenIn(view), doubt }
+    })
     const snapshots = ruledSnapshots(situation, steps, now)
     return { ...named, steps: planned, remotes, snapshots, problems, failures }
   } catch (error) {
@@ -146,18 +167,32 @@ function changedSince(situation: Situation): Situation {
   return { ...situation, subvolume: { ...situation.subvolume, generation } }
 }
 
-function rulesOn({ remote, ...series }: RemoteSituation, timeZone: string, now: Date): RemoteRules {
-  const { backups } = series
-  const found = keepByRules(series, { now, timeZone })
-  return {
-    remote,
-    backups: found.map(({ backup, reasons }) => ({
-      seq: backup.manifest.seq,
-      createdAt: backup.manifest.snapshot.createdAt,
-      makes: kindOf(backups.find(({ manifest }) => manifest.seq === backup.manifest.parent?.seq)),
+/** By what the rule says after the run, of what is there before it. */
+function ruled(
+  kept: readonly KeptBackup[],
+  view: RemoteView | undefined,
+  timeZone: string,
+): RuledBackup[] {
+  const backups = view?.backups ?? []
+  const here = new Set(backups)
+  return kept
+    .filter(({ backup }) => here.has(backup))
+    .map(({ backup: { manifest }, reasons }) => ({
+      seq: manifest.seq,
+      createdAt: manifest.snapshot.createdAt,
+      makes: kindOf(backups.find(one => one.manifest.seq === manifest.parent?.seq)),
       reasons: reasons.map(reason => keepReasonInWords(reason, timeZone)),
-    })),
-  }
+    }))
+}
+
+function hiddenIn(view: RemoteView | undefined): Pick<RemoteRules, 'hidden'> {
+  const hidden = (view?.hidden ?? []).map(({ backup: { manifest }, tombstone }) => ({
+    seq: manifest.seq,
+    snapshotTime: manifest.snapshot.createdAt,
+    hiddenAt: tombstone.createdAt,
+    notBefore: tombstone.notBefore,
+  }))
+  return { hidden }
 }
 
 function ruledSnapshots(situation: Situation, steps: readonly Step[], now: Date): RuledSnapshot[] {
@@ -176,7 +211,7 @@ interface StepInPlace<Kind extends Step = Step> {
 
 async function explain(session: LookSession, place: StepInPlace): Promise<PlannedStep> {
   const { step } = place
-  const because = reasonInWords(step)
+  const because = reasonInWords(step, session.config.timezone)
   if (step.kind !== 'send') return { ...step, because }
   try {
     return { ...step, because, estimate: await estimate(session, { ...place, step }) }

@@ -6,14 +6,14 @@
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
 import type { Config, RemoteConfig } from '../config/config.ts'
-import { longestRunMs, type PrunePlan, planPrune } from '../plan/prune.ts'
-import { applyPrune, type PruneDeeds } from './prune/apply.ts'
+import { type PrunePlan, planPrune } from '../plan/prune.ts'
+import { applyPrune, noDeeds, type PruneDeeds } from './prune/apply.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
 import type { Context } from './shared/context.ts'
 import { refuseNoDelete, refuseProblems, undoubtedNow } from './shared/deletion.ts'
 import { Lookup, type OpenedRepository } from './shared/find-backup.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
-import { type StoredSeries, storedSeries, unfinishedRuns } from './shared/stored-runs.ts'
+import { pruneTimes, type StoredSeries, storedSeries } from './shared/stored-runs.ts'
 
 export interface PruneOptions {
   readonly config: Config
@@ -103,13 +103,8 @@ async function decideOn(
     refuseNoDelete(remote, 'prune')
     const opened = await lookup.open(remote.name)
     const now = await undoubtedNow(context, opened.repository)
-    const unfinished = await unfinishedRuns(config, remote.name)
     const all = await storedSeries(lookup, opened, { config, signal: context.signal })
-    const times = {
-      unfinished,
-      nowMs: now.getTime(),
-      orphanAgeMs: Math.max(remote.graceMs, longestRunMs),
-    }
+    const times = await pruneTimes(config, remote, now)
     const decisions = all.filter(isOurs).map(stored => {
       try {
         const what = `series ${stored.series} on ${remote.name}`
@@ -168,16 +163,6 @@ function waitingOf({ waiting }: PrunePlan) {
 
 function plansOf(look: RemoteDecision | RemotePruning): Decision[] {
   return 'opened' in look ? look.decisions.filter(one => 'plan' in one) : []
-}
-
-const noDeeds: PruneDeeds = {
-  deleted: [],
-  revived: [],
-  objectCount: 0,
-  bytes: 0,
-  orphanCount: 0,
-  orphanBytes: 0,
-  retiredCount: 0,
 }
 
 function deedsOf({ removals, revived, retired, orphans }: PrunePlan): PruneDeeds {

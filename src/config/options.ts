@@ -108,7 +108,7 @@ export const optionDocs = {
     type: 'keep rule',
     default: '`*`: everything',
     write: 'spans from long to short, such as 1y 3m 30d 24h, and last 10 at the end, or *',
-    doc: 'Which backups to keep. `30d` keeps the first backup of each of the last 30 days, today among them; units are `y` years, `q` quarters, `m` months, `w` ISO weeks, `d` days, `h` hours, `M` minutes and `s` seconds, from long to short, and `*m` means every month without a limit. `last 10` keeps the newest 10, `*` keeps everything. The newest backup and whatever a kept backup needs are always kept. With spans, a run makes a backup only when a span lacks its own.',
+    doc: 'Which backups to keep. `30d` keeps the first backup of each of the last 30 days, today among them; units are `y` years, `q` quarters, `m` months, `w` ISO weeks, `d` days, `h` hours, `M` minutes and `s` seconds, from long to short, and `*m` means every month without a limit. `last 10` keeps the newest 10, `*` keeps everything. The newest backup and whatever a kept backup needs are always kept. With spans, a run makes a backup only when a span lacks its own. What the rule does not keep, `btrvault backup` forgets at its end: it is hidden, and deleted after `grace`; `btrvault plan` shows it before.',
   },
   'sources.*.remotes.*.min_age': {
     type: 'duration',
@@ -244,7 +244,7 @@ export const optionDocs = {
     type: '`full` or `no-delete`',
     default: '`full`',
     write: 'full or no-delete',
-    doc: 'What this machine may do there. With `no-delete` it never forgets or prunes anything: another machine does, with other credentials.',
+    doc: 'What this machine may do there. With `no-delete` it never forgets or prunes anything, not even by a keep rule: another machine does, with other credentials.',
   },
   'remotes.*.grace': {
     type: 'duration',

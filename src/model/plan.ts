@@ -2,6 +2,7 @@
 
 import type { BackupKind } from './backup.ts'
 import type { SourceName, Uuid } from './ids.ts'
+import type { SpanUnit } from './policy.ts'
 
 export interface Plan {
   readonly steps: readonly Step[]
@@ -9,7 +10,7 @@ export interface Plan {
   readonly problems: readonly Problem[]
 }
 
-export type Step = SnapshotStep | SendStep | ReleaseStep
+export type Step = SnapshotStep | SendStep | ReleaseStep | ForgetStep | PruneStep
 
 export interface SnapshotStep {
   readonly kind: 'snapshot'
@@ -48,6 +49,52 @@ export interface ReleaseStep {
   readonly snapshot: Uuid
   readonly path: string
   readonly reason: 'superseded'
+}
+
+/** A backup that the keep rule no longer keeps: it is hidden, and can be brought back until `notBefore`. */
+export interface ForgetStep {
+  readonly kind: 'forget'
+  readonly source: SourceName
+  readonly remote: string
+  readonly seq: number
+  readonly snapshotTime: Date
+  readonly notBefore: Date
+  readonly reason: 'not-kept'
+  /** Why, by each part of the rule. */
+  readonly drops: readonly DropReason[]
+}
+
+/** Why one part of a keep rule does not keep a backup; `epoch`: whose rule, where there are several. */
+export type DropReason = Drop & { readonly epoch?: string }
+
+type Drop =
+  /** Made before the first of the `count` spans, which begins at `startMs`. */
+  | {
+      readonly kind: 'before'
+      readonly unit: SpanUnit
+      readonly count: number
+      readonly startMs: number
+    }
+  /** In its span, backup `first` was made first. */
+  | {
+      readonly kind: 'not-first'
+      readonly unit: SpanUnit
+      readonly startMs: number
+      readonly first: number
+    }
+  | { readonly kind: 'not-last'; readonly count: number }
+  /** The rule keeps the newest and nothing else. */
+  | { readonly kind: 'not-newest' }
+
+/** A forgotten backup whose grace is over: its manifest goes, then its objects. */
+export interface PruneStep {
+  readonly kind: 'prune'
+  readonly source: SourceName
+  readonly remote: string
+  readonly seq: number
+  readonly hiddenAt: Date
+  readonly notBefore: Date
+  readonly reason: 'grace-over'
 }
 
 export interface Problem {

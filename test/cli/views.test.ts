@@ -33,6 +33,7 @@ test('backup: what was stored where, what was idle, what failed with its hint', 
   } as const
   const report = {
     dryRun: false,
+    timezone: 'UTC',
     exitStatus: 3,
     sources: [
       {
@@ -40,9 +41,10 @@ test('backup: what was stored where, what was idle, what failed with its hint', 
         plan,
         sends: [send],
         released: [],
+        deletions: [],
         failures: [{ ...failure, remote: 'nas' }],
       },
-      { source: 'var' as SourceName, plan, sends: [], released: [], failures: [] },
+      { source: 'var' as SourceName, plan, sends: [], released: [], deletions: [], failures: [] },
     ],
   }
   assert.deepEqual(backupLines(report, view), [
@@ -70,12 +72,19 @@ test('backup --dry-run: the steps with their reasons', () => {
     },
   ] as const
   const sources = [
-    { source: home, plan: { steps, problems: [] }, sends: [], released: [], failures: [] },
+    {
+      source: home,
+      plan: { steps, problems: [] },
+      sends: [],
+      released: [],
+      deletions: [],
+      failures: [],
+    },
   ]
-  assert.deepEqual(backupLines({ dryRun: true, exitStatus: 0, sources }, view), [
+  assert.deepEqual(backupLines({ dryRun: true, timezone: 'UTC', exitStatus: 0, sources }, view), [
     'home',
     '  take snapshot home.1  because the source changed',
-    '  send to aws: incremental from backup 2  because the source changed',
+    '  send to aws: incremental backup from backup 2  because the source changed',
   ])
 })
 

@@ -14,11 +14,12 @@ let vault: Vault
 
 before(async () => {
   vault = await makeVault()
-  vault.config = withRules(vault.config, '')
+  vault.config = withRules(vault.config, '*', { shape: 'tree' })
   for (const name of ['one', 'two', 'three']) {
     vault.write('file', name)
     await vault.backup()
   }
+  vault.config = withRules(vault.config, '')
 })
 after(async () => vault?.world.destroy())
 

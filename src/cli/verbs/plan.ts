@@ -12,15 +12,18 @@ import type {
 } from '../../commands/plan.ts'
 import type { Paint } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
+import { localTime } from '../local-time.ts'
+import { stepText } from '../plan-lines.ts'
+import { type RemoteLinesOptions, remoteLines } from '../plan-remote-lines.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { wrap } from '../width.ts'
-import { parseTime } from './shared-flags.ts'
+import { noForgetFlag, parseTime } from './shared-flags.ts'
 
 export const planVerb: Verb = {
   name: 'plan',
   summary: 'show what a backup would do now, and why',
   description:
-    'Show each step that `btrvault backup` would take now, with its reason, about how much file data it would send, and every problem that would stop it. Nothing is changed and nothing is locked.',
+    'Show each step that `btrvault backup` would take now, with its reason: snapshots, sends and about how much file data each takes, and on each remote what the keep rule would forget, and what of the forgotten would be pruned; also every problem that would stop it. Nothing is changed and nothing is locked.',
   examples: [
     { does: 'all sources', line: 'btrvault plan' },
     { does: 'one source, for a program', line: 'btrvault plan home --json' },
@@ -34,6 +37,7 @@ export const planVerb: Verb = {
       wants: 'a time, such as 2027-01-01 or 2027-01-01T04:00+01:00',
     },
     { flags: '--now', doc: 'plan what backup --now would do' },
+    noForgetFlag,
     {
       flags: '--rules',
       doc: 'show every backup and snapshot with the reasons for which it is kept, or none',
@@ -50,6 +54,7 @@ async function runPlan(call: Call): Promise<Outcome> {
     sources: call.arguments,
     at: call.flags.value('at') as Date | undefined,
     regardless: call.flags.is('now'),
+    forget: call.flags.is('forget'),
   })
   return {
     report,
@@ -58,34 +63,48 @@ async function runPlan(call: Call): Promise<Outcome> {
   }
 }
 
-export function planReportLines({ sources }: PlanReport, view: View, rules = false): string[] {
+export function planReportLines(
+  { sources, timezone }: PlanReport,
+  view: View,
+  rules = false,
+): string[] {
+  const options = { ...view, room: view.width - 3, timezone, all: rules }
   return sources.flatMap((source, index) => [
     ...(index === 0 ? [] : ['']),
-    ...sourceLines(source, view),
-    ...(rules ? source.remotes.flatMap(remote => ruleLines(remote, view)) : []),
+    ...sourceLines(source, options),
+    ...(rules ? source.remotes.flatMap(remote => ruleLines(remote, view, timezone)) : []),
     ...(rules ? snapshotLines(source.snapshots, view) : []),
   ])
 }
 
-function sourceLines(plan: SourcePlan, { paint, width }: View): string[] {
-  const room = width - 3
+function sourceLines(plan: SourcePlan, options: RemoteLinesOptions): string[] {
+  const { paint, room } = options
   const name = paint('strong', escapeControls(plan.source))
-  const steps = plan.steps.map(step => [
-    stepText(step, paint),
-    ...wrap(whyText(step), room).map(line => paint('quiet', line)),
-  ])
-  const idle = [[`${paint('good', '✓')} nothing is due`]]
-  const branches = [...steps, ...plan.failures.map(one => failureBranch(one, { paint, room }))]
-  return [
-    `${name}  ${paint('quiet', escapeControls(plan.path))}`,
-    ...treeLines(branches.length === 0 ? idle : branches, paint),
+  const steps = plan.steps
+    .filter(({ kind }) => kind !== 'forget' && kind !== 'prune')
+    .map(step => [
+      stepText(step, paint),
+      ...wrap(whyText(step), room).map(line => paint('quiet', line)),
+    ])
+  const isIdle = steps.length + plan.failures.length === 0
+  const branches = [
+    ...(isIdle ? [[`${paint('good', '✓')} nothing is due`]] : steps),
+    ...plan.failures.map(one => failureBranch(one, { paint, room })),
+    ...plan.remotes
+      .map(remote => remoteLines(remote, plan.steps, options))
+      .filter(({ length }) => length > 0),
   ]
+  return [`${name}  ${paint('quiet', escapeControls(plan.path))}`, ...treeLines(branches, paint)]
 }
 
-function ruleLines({ remote, backups }: RemoteRules, { paint, width }: View): string[] {
+function ruleLines(
+  { remote, backups }: RemoteRules,
+  { paint, width }: View,
+  timezone: string,
+): string[] {
   const rows = backups.flatMap(({ seq, createdAt, makes, reasons }) => {
     const isKept = reasons.length > 0
-    const head = `${isKept ? paint('good', '●') : paint('bad', '✗')} ${seq}  ${createdAt.toISOString().slice(0, 16).replace('T', ' ')}  ${makes}`
+    const head = `${isKept ? paint('good', '●') : paint('bad', '✗')} ${seq}  ${localTime(createdAt, timezone)}  ${makes}`
     const why = isKept ? reasons.join('; ') : 'no rule keeps it: it is to be forgotten'
     return [head, ...wrap(why, width - 7).map(line => `  ${paint('quiet', line)}`)]
   })
@@ -129,20 +148,6 @@ function treeLines(branches: readonly (readonly string[])[], paint: Paint): stri
       return `${paint('quiet', start)}${line}`
     })
   })
-}
-
-function stepText(step: PlannedStep, paint: Paint): string {
-  switch (step.kind) {
-    case 'snapshot':
-      return `take snapshot ${escapeControls(step.name)}`
-    case 'release':
-      return `delete snapshot ${escapeControls(basename(step.path))}`
-    case 'send': {
-      const [parent] = step.parents
-      const from = parent === undefined ? '' : ` from backup ${parent.seq}`
-      return `send to ${paint('strong', escapeControls(step.remote))}: ${step.makes} backup${from}`
-    }
-  }
 }
 
 function whyText(step: PlannedStep): string {

@@ -25,6 +25,11 @@ export const yesFlag: Flag = {
   doc: 'agree beforehand to what is asked otherwise',
 }
 
+export const noForgetFlag: Flag = {
+  flags: '--no-forget',
+  doc: 'forget and prune nothing, whatever the keep rules say',
+}
+
 export const signersFlag: Flag = {
   flags: '--signers <file>',
   doc: 'allowed_signers file to believe, without a configuration',

@@ -1,7 +1,7 @@
 // What there is before a backup is planned: the source, our snapshots of it, and each remote.
 
 import { isFailure, systemCodeOf } from '../../base/failure.ts'
-import type { Catalog } from '../../catalog/catalog.ts'
+import type { Catalog, CatalogProblem, HiddenBackup } from '../../catalog/catalog.ts'
 import { loadJournal } from '../../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots } from '../../catalog/local-state.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
@@ -9,6 +9,7 @@ import type { NestedRule, SourceConfig, SourceRemote } from '../../config/config
 import type { Backup } from '../../model/backup.ts'
 import type { SeriesId, Uuid } from '../../model/ids.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
+import type { Tombstone } from '../../model/tombstone.ts'
 import type { RemoteSituation, SourceSituation } from '../../plan/situation.ts'
 import { epochNamesOf } from '../shared/epoch-names.ts'
 import type { OpenedRemote } from '../shared/remotes.ts'
@@ -20,6 +21,12 @@ export interface RemoteView {
   readonly series: SeriesId
   readonly backups: readonly Backup[]
   readonly highestSeq: number
+  /** What is forgotten of it, by seq. */
+  readonly hidden: readonly HiddenBackup[]
+  /** All trusted ones of the series. */
+  readonly tombstones: readonly Tombstone[]
+  /** Of the series. */
+  readonly problems: readonly CatalogProblem[]
 }
 
 export interface Situation extends SourceSituation {
@@ -89,6 +96,9 @@ export async function viewOf(
     series,
     backups: catalog.series.get(series) ?? [],
     highestSeq: catalog.highestSeqs.get(series) ?? 0,
+    hidden: catalog.hidden.get(series) ?? [],
+    tombstones: catalog.tombstones.filter(tombstone => tombstone.series === series),
+    problems: catalog.problems.filter(problem => problem.series === series),
   }
 }
 

@@ -31,6 +31,16 @@ export interface PruneDeeds {
   readonly retiredCount: number
 }
 
+export const noDeeds: PruneDeeds = {
+  deleted: [],
+  revived: [],
+  objectCount: 0,
+  bytes: 0,
+  orphanCount: 0,
+  orphanBytes: 0,
+  retiredCount: 0,
+}
+
 interface Order {
   readonly repository: Repository
   readonly stored: StoredSeries

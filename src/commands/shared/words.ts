@@ -2,7 +2,7 @@
 
 import { Failure } from '../../base/failure.ts'
 import type { SourceConfig } from '../../config/config.ts'
-import type { Problem, Step } from '../../model/plan.ts'
+import type { DropReason, Problem, Step } from '../../model/plan.ts'
 import type { SpanUnit } from '../../model/policy.ts'
 import type { KeepReason } from '../../plan/keep.ts'
 import type { SnapshotReason } from '../../plan/releases.ts'
@@ -34,8 +34,8 @@ export function refusal(problem: Problem, source: SourceConfig): Failure {
   }
 }
 
-/** Why a step is planned. */
-export function reasonInWords(step: Step): string {
+/** Why a step is planned; times in an IANA time zone. */
+export function reasonInWords(step: Step, timeZone: string): string {
   switch (step.reason) {
     case 'first':
       return step.kind === 'snapshot' ? 'there is no snapshot yet' : 'there is no backup yet'
@@ -47,7 +47,41 @@ export function reasonInWords(step: Step): string {
       return 'an earlier run was cut short'
     case 'superseded':
       return 'no later backup needs it'
+    case 'not-kept':
+      return step.drops.map(drop => dropReasonInWords(drop, timeZone)).join('; ')
+    case 'grace-over': {
+      const [hidden, over] = [step.hiddenAt, step.notBefore].map(time => minuteOf(time, timeZone))
+      return `it was forgotten ${hidden}, and its grace ended ${over}`
+    }
   }
+}
+
+/** Why a part of the rule does not keep a backup. */
+function dropReasonInWords(reason: DropReason, timeZone: string): string {
+  const words = dropInWords(reason, timeZone)
+  return reason.epoch === undefined ? words : `${words}, for ${reason.epoch}`
+}
+
+function dropInWords(reason: DropReason, timeZone: string): string {
+  switch (reason.kind) {
+    case 'before': {
+      const { unit, count, startMs } = reason
+      const spans = count === 1 ? `this ${unitNames[unit]}` : `the ${count} ${unitNames[unit]}s`
+      return `made before ${spans} from ${spanLabel(unit, startMs, timeZone)}`
+    }
+    case 'not-first': {
+      const { unit, startMs, first } = reason
+      return `first of ${unitNames[unit]} ${spanLabel(unit, startMs, timeZone)} is backup ${first}`
+    }
+    case 'not-last':
+      return reason.count === 1 ? 'not the last' : `not one of the last ${reason.count}`
+    case 'not-newest':
+      return 'the rule keeps the newest only'
+  }
+}
+
+function minuteOf(time: Date, timeZone: string): string {
+  return spanLabel('M', time.getTime(), timeZone)
 }
 
 const unitNames: Readonly<Record<SpanUnit, string>> = {
