@@ -130,7 +130,7 @@ class Deletion {
       postponedCount: postponed.length,
       notBefore: doneCount === 0 ? null : notBefore,
     }
-    if (failure !== undefined) throw failure
+    throwIfStopped(failure)
   }
 
   /** On what is read from the store just now; nothing is believed for having been read before. */
@@ -148,6 +148,11 @@ class Deletion {
     const plan = planPrune({ ...stored, ...times })
     const { deeds, failure } = await applyPrune(context, { repository, stored, plan })
     this.#report = { ...this.#report, pruned: deeds }
-    if (failure !== undefined) throw failure
+    throwIfStopped(failure)
   }
+}
+
+function throwIfStopped(failure: unknown): void {
+  if (isFailure(failure)) throw failure
+  if (failure !== undefined) throw new Error('what stopped it is no failure', { cause: failure })
 }
