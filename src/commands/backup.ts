@@ -16,10 +16,12 @@ import type { Subvolume } from '../model/subvolume.ts'
 import { packBudgetBytes } from '../pack/packer.ts'
 import { checkRecipients, parseRecipient } from '../pack/recipients.ts'
 import { WorkerPool } from '../pack/worker-pool.ts'
+import type { Marks } from '../plan/marks.ts'
 import { kindOf } from '../plan/parents.ts'
 import { releasableSnapshots } from '../plan/plan-backup.ts'
 import { deleteAsPlanned, type RemoteDeletions } from './backup/deletions.ts'
-import { planSource } from './backup/planned.ts'
+import { agreedMarks, marksOfPlan, refuseOtherPlan } from './backup/plan-hash.ts'
+import { planSource, type SourceWishes } from './backup/planned.ts'
 import { type BackupSession, sendBackup } from './backup/send.ts'
 import { lookAt, type Situation, viewOf } from './backup/situation.ts'
 import { type Context, nowOf } from './shared/context.ts'
@@ -42,6 +44,8 @@ export interface BackupOptions {
   readonly regardless?: boolean | undefined
   /** False: nothing is forgotten or pruned. */
   readonly forget?: boolean | undefined
+  /** The hash of a plan that somebody read: anything else is refused. */
+  readonly plan?: string | undefined
   /** Open every object again before it is uploaded. */
   readonly check: boolean
   /** Tell with the progress how much there is to send. */
@@ -84,10 +88,15 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   await using pool = new WorkerPool()
   const session = await openSession(context, options, { remotes, pool })
 
+  const { regardless = false, forget = true, plan: hash } = options
+  const wishes = { regardless, forget }
+  const agreed =
+    hash === undefined ? hash : await agreedMarks(session, sources, { ...wishes, hash })
   const reports: SourceReport[] = []
   for (const source of sources) {
     throwIfAborted(context.signal)
-    reports.push(await backupSource(session, source, options))
+    const run = { ...wishes, dryRun: options.dryRun, agreed: agreed?.get(source.name) }
+    reports.push(await backupSource(session, source, run))
   }
   const failures = reports.flatMap(report => report.failures)
   const successes = reports.filter(
@@ -100,10 +109,16 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   return { dryRun: options.dryRun, timezone, sources: reports, exitStatus }
 }
 
+interface SourceRun extends SourceWishes {
+  readonly dryRun: boolean
+  /** What the plan must be; undefined: whatever it is. */
+  readonly agreed: Marks | undefined
+}
+
 async function backupSource(
   session: BackupSession,
   source: SourceConfig,
-  { dryRun, regardless = false, forget = true }: BackupOptions,
+  { dryRun, agreed, ...wishes }: SourceRun,
 ): Promise<SourceReport> {
   const { context, config } = session
   const draft = new ReportDraft(source.name)
@@ -111,9 +126,10 @@ async function backupSource(
     await using _lock = await lockFile(lockPath(config.state, source.name), context)
     const situation = await lookAt(session, source)
     for (const { remote, failure } of situation.unusable) draft.failed(failure, remote)
-    const { steps, problems } = planSource(situation, nowOf(context), { regardless, forget })
+    const { steps, problems } = planSource(situation, nowOf(context), wishes)
     const plan = { steps, problems }
     draft.plan = plan
+    refuseOtherPlan(agreed, marksOfPlan(situation, plan))
     for (const problem of plan.problems) draft.failed(reportFailure(refusal(problem, source)))
     if (dryRun || plan.problems.length > 0) return draft.finish()
     await carryOut(session, { source, situation, plan }, draft)
@@ -122,7 +138,7 @@ async function backupSource(
     const after = draft.hasSent ? await lookAt(session, source, true) : situation
     if (after.unusable.length > 0) return draft.finish()
     await releaseSnapshots(session, { source, situation: after }, draft)
-    if (forget) draft.deletions.push(...(await deleteAsPlanned(session, source, after)))
+    if (wishes.forget) draft.deletions.push(...(await deleteAsPlanned(session, source, after)))
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
     draft.failed(reportFailure(error))

@@ -9,9 +9,11 @@ import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
 import type { Plan, SendStep, Step } from '../model/plan.ts'
 import { type KeptBackup, keepByRules } from '../plan/keep.ts'
+import type { Marks } from '../plan/marks.ts'
 import { situationAfter } from '../plan/outcome.ts'
 import { kindOf } from '../plan/parents.ts'
 import { expectedSnapshots } from '../plan/releases.ts'
+import { marksOfFailure, marksOfPlan, planHash } from './backup/plan-hash.ts'
 import { planSource as planWhole } from './backup/planned.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type RemoteView, type Situation } from './backup/situation.ts'
@@ -37,6 +39,8 @@ export interface PlanOptions {
 export interface PlanReport {
   /** IANA name, for showing times. */
   readonly timezone: string
+  /** For backup --plan; null with a time of its own, as nothing can be held to that. */
+  readonly hash: string | null
   readonly sources: readonly SourcePlan[]
   readonly exitStatus: number
 }
@@ -115,23 +119,27 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
   checkedRecipients(config)
   const session = { context, config, remotes, signingKey, signers }
   const sources: SourcePlan[] = []
+  const marks: Marks[] = []
   for (const source of chosen) {
     throwIfAborted(context.signal)
-    sources.push(await planSource(session, source, options))
+    const { plan: planned, marks: found } = await planSource(session, source, options)
+    sources.push(planned)
+    marks.push(found)
   }
   const failures = sources.flatMap(source => source.failures)
   const successes = sources.filter(
     source => source.failures.length === 0 || source.steps.length > 0,
   )
   const exitStatus = combinedStatus(failures, successes.length)
-  return { timezone: config.timezone, sources, exitStatus }
+  const hash = options.at === undefined ? planHash(marks) : null
+  return { timezone: config.timezone, hash, sources, exitStatus }
 }
 
 async function planSource(
   session: LookSession,
   source: SourceConfig,
   { at, regardless = false, forget = true }: PlanOptions,
-): Promise<SourcePlan> {
+): Promise<{ readonly plan: SourcePlan; readonly marks: Marks }> {
   const named = { source: source.name, path: source.path }
   try {
     const seen = await lookAt(session, source)
@@ -152,11 +160,18 @@ async function planSource(
       return { remote, backups: ruled(kept, view, situation.timeZone), ...hiddenIn(view), doubt }
     })
     const snapshots = ruledSnapshots(situation, steps, now)
-    return { ...named, steps: planned, remotes, snapshots, problems, failures }
+    return {
+      plan: { ...named, steps: planned, remotes, snapshots, problems, failures },
+      marks: marksOfPlan(situation, { steps, problems }),
+    }
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
     const nothing = { steps: [], remotes: [], snapshots: [], problems: [] }
-    return { ...named, ...nothing, failures: [reportFailure(error)] }
+    const failure = reportFailure(error)
+    return {
+      plan: { ...named, ...nothing, failures: [failure] },
+      marks: marksOfFailure(source, failure.code),
+    }
   }
 }
 

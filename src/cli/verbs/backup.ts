@@ -20,10 +20,20 @@ export const backupVerb: Verb = {
     { does: 'everything, as a timer does', line: 'btrvault backup' },
     { does: 'one source', line: 'btrvault backup home' },
     { does: 'what would be done?', line: 'btrvault backup --dry-run' },
+    {
+      does: 'that and nothing else, by the hash that btrvault plan printed',
+      line: 'btrvault backup --plan 0f3c9a-77d0e2-1b2c3d-9e8f70',
+    },
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
   flags: [
     { flags: '--now', doc: 'make a backup of what changed even where none is due yet' },
+    {
+      flags: '--plan <hash>',
+      doc: 'do what btrvault plan showed with this hash, or refuse when that is not the plan any more',
+      parse: parsePlanHash,
+      wants: 'the hash that btrvault plan printed, such as 0f3c9a-77d0e2-1b2c3d-9e8f70',
+    },
     noForgetFlag,
     {
       flags: '--no-check',
@@ -35,6 +45,10 @@ export const backupVerb: Verb = {
   run: runBackup,
 }
 
+function parsePlanHash(text: string): string | undefined {
+  return /^[0-9a-f]{6}(-[0-9a-f]{6}){3}$/.test(text) ? text : undefined
+}
+
 async function runBackup(call: Call): Promise<Outcome> {
   const { backup } = await import('../../commands/backup.ts')
   const report = await backup(call.context, {
@@ -43,6 +57,7 @@ async function runBackup(call: Call): Promise<Outcome> {
     dryRun: call.flags.is('dryRun'),
     regardless: call.flags.is('now'),
     forget: call.flags.is('forget'),
+    plan: call.flags.value('plan') as string | undefined,
     check: call.flags.is('check'),
     estimate: process.stderr.isTTY,
   })

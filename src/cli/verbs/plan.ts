@@ -23,7 +23,7 @@ export const planVerb: Verb = {
   name: 'plan',
   summary: 'show what a backup would do now, and why',
   description:
-    'Show each step that `btrvault backup` would take now, with its reason: snapshots, sends and about how much file data each takes, and on each remote what the keep rule would forget, and what of the forgotten would be pruned; also every problem that would stop it. Nothing is changed and nothing is locked.',
+    'Show each step that `btrvault backup` would take now, with its reason: snapshots, sends and about how much file data each takes, and on each remote what the keep rule would forget, and what of the forgotten would be pruned; also every problem that would stop it. Nothing is changed and nothing is locked.\n\nThe hash at the end stands for the steps and for what they rest on: the backups, the snapshots, the rules. `btrvault backup --plan HASH` does that and nothing else.',
   examples: [
     { does: 'all sources', line: 'btrvault plan' },
     { does: 'one source, for a program', line: 'btrvault plan home --json' },
@@ -64,17 +64,21 @@ async function runPlan(call: Call): Promise<Outcome> {
 }
 
 export function planReportLines(
-  { sources, timezone }: PlanReport,
+  { sources, timezone, hash }: PlanReport,
   view: View,
   rules = false,
 ): string[] {
   const options = { ...view, room: view.width - 3, timezone, all: rules }
-  return sources.flatMap((source, index) => [
+  const lines = sources.flatMap((source, index) => [
     ...(index === 0 ? [] : ['']),
     ...sourceLines(source, options),
     ...(rules ? source.remotes.flatMap(remote => ruleLines(remote, view, timezone)) : []),
     ...(rules ? snapshotLines(source.snapshots, view) : []),
   ])
+  const isIdle = sources.every(({ steps }) => steps.length === 0)
+  if (hash === null || isIdle) return lines
+  const how = `to hold a backup to this, with the same sources and flags: --plan ${hash}`
+  return [...lines, '', ...wrap(how, view.width).map(line => view.paint('quiet', line))]
 }
 
 function sourceLines(plan: SourcePlan, options: RemoteLinesOptions): string[] {
