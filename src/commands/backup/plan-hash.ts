@@ -94,6 +94,6 @@ function changed(names: readonly MarkName[]): Failure {
   return new Failure(
     'refused',
     `cannot carry out that plan: ${listed} ${verb} not the same any more`,
-    { hint: 'run btrvault plan again, with the same sources and flags; nothing was done' },
+    { hint: 'run btrvault plan again, with the same sources and flags; nothing of it was done' },
   )
 }
