@@ -155,12 +155,12 @@ async function initOpened(
 
 async function tryOut(
   { openStore, clock, signal }: Context,
-  { limit }: RemoteConfig,
+  { limit, lock }: RemoteConfig,
   address: RemoteAddress,
 ): Promise<ProbeReport> {
   const { store } = await openStore(address, { clock, signal, limits: limit })
   try {
-    return await probeStore(store, { clock, signal })
+    return await probeStore(store, { clock, signal, locks: lock !== undefined })
   } finally {
     await store.close()
   }
@@ -203,7 +203,10 @@ async function openOrCreate(
 function refuseBroken(probe: ProbeReport): void {
   const needed = new Set(['put', 'read', 'ranges', 'list after write'])
   const bad = probe.checks.find(
-    ({ name, outcome }) => outcome === 'broken' || (outcome !== 'ok' && needed.has(name)),
+    ({ name, outcome }) =>
+      outcome === 'broken' ||
+      (outcome !== 'ok' && needed.has(name)) ||
+      (name === 'object lock' && outcome !== 'ok' && outcome !== 'not-permitted'),
   )
   if (bad === undefined) return
   const code = bad.outcome === 'not-permitted' ? 'store-refused' : 'refused'

@@ -31,6 +31,10 @@ export type ProbeCheckName =
   | 'delete'
   | 'delete beyond the trial'
   | 'clock'
+  /** Only where a lock is wanted. */
+  | 'object lock'
+  /** Whether these credentials may take a lock away. */
+  | 'lift object lock'
 
 /**
  * - ok: does what it should.

@@ -8,11 +8,14 @@ import { type Failure, isFailure } from '../base/failure.ts'
 import { formatDuration } from '../base/units.ts'
 import type { NewObject } from '../model/object.ts'
 import type { ProbeCheck, ProbeCheckName, ProbeOutcome, ProbeReport } from '../model/probe.ts'
+import { type LockTrial, removeTrialVersions, tryLock } from './probe-lock.ts'
 import type { Store } from './store.ts'
 
 export interface ProbeOptions {
   readonly clock: Clock
   readonly signal?: AbortSignal | undefined
+  /** Whether objects will be locked there: then that is tried too. */
+  readonly locks?: boolean | undefined
 }
 
 const racers = 8
@@ -53,16 +56,18 @@ class Trial {
   readonly #store: Store
   readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
+  readonly #locks: boolean
   readonly #folder = `probe/${randomBytes(12).toString('hex')}/`
   readonly #made = new Set<string>()
   readonly checks: ProbeCheck[] = []
   readonly left: string[] = []
   clockSkewMs: number | undefined
 
-  constructor(store: Store, { clock, signal }: ProbeOptions) {
+  constructor(store: Store, { clock, signal, locks = false }: ProbeOptions) {
     this.#store = store
     this.#clock = clock
     this.#signal = signal
+    this.#locks = locks
   }
 
   async run(): Promise<void> {
@@ -81,6 +86,23 @@ class Trial {
     await this.#check('delete', () => this.#delete(a, readable.outcome === 'ok'))
     await this.#check('delete beyond the trial', () => this.#deleteElsewhere())
     await this.#check('clock', () => this.#compareClocks())
+    if (this.#locks) await this.#tryLock()
+  }
+
+  async #tryLock(): Promise<void> {
+    let lift: Verdict | undefined
+    await this.#check('object lock', async () => {
+      const verdicts = await tryLock(this.#lockTrial())
+      lift = verdicts.lift
+      return verdicts.lock
+    })
+    if (lift !== undefined) this.checks.push({ name: 'lift object lock', ...lift })
+  }
+
+  #lockTrial(): LockTrial {
+    const nowMs = this.#clock.now() + Math.max(0, this.clockSkewMs ?? 0)
+    const make = (text: string) => this.#object(text)
+    return { store: this.#store, folder: this.#folder, nowMs, make, signal: this.#signal }
   }
 
   /** Also after an abort: what we made is ours to remove. */
@@ -92,6 +114,12 @@ class Trial {
         if (!isFailure(error)) throw error
         this.left.push(key)
       }
+    }
+    if (!this.#locks) return
+    try {
+      this.left.push(...(await removeTrialVersions(this.#lockTrial())))
+    } catch (error) {
+      if (!isFailure(error)) throw error
     }
   }
 

@@ -24,6 +24,7 @@ import { type Context, nowOf } from '../shared/context.ts'
 import { lookPatienceMs } from '../shared/remotes.ts'
 import { accessFinding, limitedFinding } from './access.ts'
 import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
+import { hiddenFinding, lockFinding } from './lock.ts'
 
 const yearMs = 365 * 86_400_000
 
@@ -67,13 +68,19 @@ async function checkStore(
   memory: RemoteMemory | undefined,
 ): Promise<void> {
   const { signal, clock } = context
-  const probe = await area.obtain('store', () => probeStore(store, { clock, signal }))
+  const probe = await area.obtain('store', () =>
+    probeStore(store, { clock, signal, locks: remote.lock !== undefined }),
+  )
   if (probe === undefined) return
   const access = accessFinding(remote, probe)
   for (const check of probe.checks) {
     const isAccess = access !== undefined && check.name === 'delete beyond the trial'
     if (isAccess) area.add('access', access)
-    else area.add(check.name, limitedFinding(remote, check) ?? probeFinding(check, probe))
+    else
+      area.add(
+        check.name,
+        lockFinding(remote, check) ?? limitedFinding(remote, check) ?? probeFinding(check, probe),
+      )
   }
   if (probe.left.length > 0) area.add('trial', leftFinding(probe, remote.access))
   await area.check('memory', () => rememberProbe(config, remote, { probe, memory }))
@@ -81,6 +88,7 @@ async function checkStore(
     const { id } = await openRepository(store, { signal, expect: memory?.repository })
     return ok(`${store.address}, ${id}`)
   })
+  if (remote.lock) await area.check('locked backups', () => hiddenFinding(store, nowOf(context)))
   await area.check('RESTORE.md', () => guideFinding(store, signal))
   area.add('proof', proofFinding(remote, memory, nowOf(context)))
 }
