@@ -9,6 +9,8 @@ import type { ObjectLock, ObjectVersion, Store, VersionPlace } from '../store/st
 export interface Eraser {
   /** Gone at once for whoever reads; then every version of it. */
   remove(key: string): Promise<void>
+  /** The versions behind a marker, where an earlier run was cut after it. */
+  removeRest(key: string): Promise<void>
   /** Yields each object when it is gone. */
   removeAll<Item extends { readonly key: string }>(objects: readonly Item[]): AsyncGenerator<Item>
   /** The end of the last lock among its versions; undefined when none is locked. */
@@ -32,6 +34,7 @@ export async function openEraser(
   const remove = async (key: string) => store.delete(key, { signal })
   return {
     remove,
+    removeRest: async () => await Promise.resolve(),
     lockedUntil: async () => await Promise.resolve(undefined),
     removeAll: objects =>
       mapInOrder(objects, deletesAtOnce, async object => {
@@ -58,6 +61,11 @@ class VersionEraser implements Eraser {
     // Without a marker, removing the newest version would show an older one.
     if (versions[0]?.isMarker === false) await this.#store.delete(key, options)
     await this.#removeVersions(await this.#versionsOf(key))
+  }
+
+  async removeRest(key: string): Promise<void> {
+    const versions = await this.#versionsOf(key)
+    if (versions[0]?.isMarker) await this.#removeVersions(versions)
   }
 
   async *removeAll<Item extends { readonly key: string }>(

@@ -19,6 +19,8 @@ export interface PolicyOptions {
   readonly writeOnly: boolean
   /** Writers: objects that are never replaced can be created, and not written over. */
   readonly createOnly: boolean
+  /** The bucket was made with object lock, and backups are locked there. */
+  readonly locks?: boolean
 }
 
 const segmentNames = 'segments/*'
@@ -32,7 +34,31 @@ export function policyS3(place: BucketPlace, options: PolicyOptions): AccessPoli
       hint: 'give --write-only and --create-only with --role writer',
     })
   }
-  return accessPolicy(place, grantsOf(options), { lists: !writeOnly })
+  return accessPolicy(place, [...grantsOf(options), ...lockGrants(options)], {
+    lists: !writeOnly,
+    locks: options.locks ?? false,
+  })
+}
+
+/** Without s3:BypassGovernanceRetention nobody lifts a lock or makes it shorter. */
+function lockGrants({ role, writeOnly, locks = false }: PolicyOptions): Grant[] {
+  if (!locks) return []
+  const ask: Grant = { sid: 'AskLocks', actions: ['s3:GetObjectRetention'], names: ['*'] }
+  const remove = (names: readonly string[]): Grant => {
+    return { sid: 'RemoveVersions', actions: ['s3:DeleteObjectVersion'], names }
+  }
+  switch (role) {
+    case 'writer': {
+      const names = [repositoryKey, ...backupNames, trialNames]
+      const lock: Grant = { sid: 'Lock', actions: ['s3:PutObjectRetention'], names }
+      return writeOnly ? [lock] : [lock, ask, remove([trialNames])]
+    }
+    case 'reader':
+      // What somebody deleted can be read by its version.
+      return [ask, { sid: 'ReadVersions', actions: ['s3:GetObjectVersion'], names: ['*'] }]
+    case 'pruner':
+      return [ask, remove([...backupNames, trialNames])]
+  }
 }
 
 function grantsOf({ role, writeOnly, createOnly }: PolicyOptions): Grant[] {

@@ -5,9 +5,11 @@
 //   manifest, signature, indexes, segments (L4) → old tombstones → orphans
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
+import { openEraser } from '../catalog/erase.ts'
 import type { Config, RemoteConfig } from '../config/config.ts'
 import { type PrunePlan, planPrune } from '../plan/prune.ts'
 import { applyPrune, noDeeds, type PruneDeeds } from './prune/apply.ts'
+import { type LockedDeeds, nothingLocked, withoutLocked } from './prune/locks.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
 import type { Context } from './shared/context.ts'
 import { refuseNoDelete, refuseProblems, undoubtedNow } from './shared/deletion.ts'
@@ -57,7 +59,9 @@ interface Tried {
 
 interface Decision {
   readonly stored: StoredSeries
+  /** Of what is not locked. */
   readonly plan: PrunePlan
+  readonly locked: LockedDeeds
 }
 
 interface RemoteDecision {
@@ -105,15 +109,21 @@ async function decideOn(
     const now = await undoubtedNow(context, opened.repository)
     const all = await storedSeries(lookup, opened, { config, signal: context.signal })
     const times = await pruneTimes(config, remote, now)
-    const decisions = all.filter(isOurs).map(stored => {
+    const { signal } = context
+    const expectsLocks = remote.lock !== undefined
+    const eraser = await openEraser(opened.repository.store, { signal, expectsLocks })
+    const decisions: (Decision | SeriesPruning)[] = []
+    for (const stored of all.filter(isOurs)) {
       try {
         const what = `series ${stored.series} on ${remote.name}`
         refuseProblems('prune', what, stored.problems)
-        return { stored, plan: planPrune({ ...stored, ...times }) }
+        const whole = planPrune({ ...stored, ...times })
+        decisions.push({ stored, ...(await withoutLocked(whole, stored, { eraser, now })) })
       } catch (error) {
-        return nothingDone(stored, reportFailure(error))
+        if (isFailure(error, 'interrupted')) throw error
+        decisions.push(nothingDone(stored, reportFailure(error)))
       }
-    })
+    }
     return { remote: remote.name, opened, decisions }
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
@@ -138,13 +148,13 @@ async function carryOut(
       series.push(decision)
       continue
     }
-    const { stored, plan } = decision
+    const { stored, plan, locked } = decision
     const { deeds, failure } = dryRun
       ? { deeds: deedsOf(plan), failure: undefined }
       : await applyPrune(context, { repository: opened.repository, stored, plan })
     if (isFailure(failure, 'interrupted')) throw failure
     const report = failure === undefined ? null : reportFailure(failure)
-    series.push({ ...nothingDone(stored, report), ...deeds, ...waitingOf(plan) })
+    series.push({ ...nothingDone(stored, report), ...deeds, ...locked, ...waitingOf(plan) })
   }
   return { remote, series, failure: null }
 }
@@ -177,6 +187,7 @@ function deedsOf({ removals, revived, retired, orphans }: PrunePlan): PruneDeeds
     orphanCount: orphans.length,
     orphanBytes: bytesOf(orphans),
     retiredCount: retired.length,
+    ...nothingLocked,
   }
 }
 
@@ -194,6 +205,7 @@ function sumOf(all: readonly PruneDeeds[]): PruneDeeds {
       orphanCount: sum.orphanCount + one.orphanCount,
       orphanBytes: sum.orphanBytes + one.orphanBytes,
       retiredCount: sum.retiredCount + one.retiredCount,
+      ...nothingLocked,
     }),
     noDeeds,
   )

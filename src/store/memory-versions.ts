@@ -47,6 +47,10 @@ export class MemoryVersions implements ObjectLock {
     this.#options.onChange(key, bytes)
   }
 
+  bytesOf(place: VersionPlace): Bytes | undefined {
+    return this.#find(place).bytes
+  }
+
   copyTo(copy: MemoryVersions): void {
     copy.#made = this.#made
     for (const [key, all] of this.#versions) {

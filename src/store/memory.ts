@@ -86,7 +86,9 @@ export class MemoryStore implements Store {
     throwIfAborted(options.signal)
     checkKey(key)
     checkRange(options.range)
-    const bytes = this.#find(key, 'read')
+    const { version } = options
+    const older = version === undefined ? undefined : this.lock?.bytesOf({ key, version })
+    const bytes = older ?? this.#find(key, 'read')
     const { start, end } = extentOf(key, bytes.length, options)
     await options.pace?.(end - start)
     throwIfAborted(options.signal)

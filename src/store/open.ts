@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/failure.ts'
 import { describeRemote, type RemoteAddress } from '../model/remote.ts'
 import { AdaptiveLimit } from './adaptive-limit.ts'
+import { asOf } from './as-of.ts'
 import { openDirectoryStore } from './directory/open-directory-store.ts'
 import { readOnly } from './read-only.ts'
 import { openS3Store } from './s3/open-s3-store.ts'
@@ -24,6 +25,8 @@ export interface OpenStoreOptions {
   /** Gets a debug line for each call. */
   readonly log?: ((line: string) => void) | undefined
   readonly readOnly?: boolean | undefined
+  /** For reading, as it was then; of a store that keeps versions. */
+  readonly asOf?: Date | undefined
   /** What a trial of the store found (ProbeReport). */
   readonly features?: { readonly createIfAbsent?: boolean | undefined } | undefined
   /** What is put will be locked: the threads that make objects then hash them as that needs. */
@@ -62,7 +65,9 @@ export async function openStore(
     limit: new AdaptiveLimit(connections ?? defaultConnections),
     log: log && (line => log(`${describeRemote(remote)}: ${line}`)),
   })
-  return { store: options.readOnly ? readOnly(patient) : patient, counts: counted.counts }
+  const { counts } = counted
+  if (options.asOf) return { store: asOf(patient, options.asOf), counts }
+  return { store: options.readOnly ? readOnly(patient) : patient, counts }
 }
 
 async function openBare(

@@ -40,10 +40,12 @@ export interface Tenant {
 }
 
 /** A tenant's buckets are its own, so that tests beside each other may all use one name. */
-export async function makeTenant(server: Radosgw): Promise<Tenant> {
+export async function makeTenant(server: Radosgw, { locks = false } = {}): Promise<Tenant> {
   const name = `docs${randomBytes(4).toString('hex')}`
   const { env, client } = addUser(server, name, 'owner')
-  await client.send(new CreateBucketCommand({ Bucket: 'my-backups' }))
+  await client.send(
+    new CreateBucketCommand({ Bucket: 'my-backups', ObjectLockEnabledForBucket: locks }),
+  )
   return { env, name, client }
 }
 

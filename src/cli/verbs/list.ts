@@ -15,7 +15,14 @@ import { localTime } from '../local-time.ts'
 import { seriesHeading } from '../series-heading.ts'
 import { type Cell, type Column, formatTable } from '../table.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
-import { fromFlag, identityFlag, lookInOf, remoteFlag, signersFlag } from './shared-flags.ts'
+import {
+  asOfFlag,
+  fromFlag,
+  identityFlag,
+  lookInOf,
+  remoteFlag,
+  signersFlag,
+} from './shared-flags.ts'
 
 export const listVerb: Verb = {
   name: 'list',
@@ -36,6 +43,7 @@ export const listVerb: Verb = {
     fromFlag,
     identityFlag,
     signersFlag,
+    asOfFlag,
     { flags: '--hidden', doc: 'forgotten backups too, which undelete can bring back' },
   ],
   exits: [3, 10, 12, 30, 31, 40],

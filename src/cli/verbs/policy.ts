@@ -37,6 +37,10 @@ export const policyVerb: Verb = {
         { flags: '--role <role>', doc: 'what the machine does', choices: roles },
         { flags: '--bucket <name>', doc: 'this bucket, without a configuration' },
         { flags: '--prefix <prefix>', doc: 'with --bucket: where the repository lies in it' },
+        {
+          flags: '--lock',
+          doc: 'for a bucket with object lock; as the configuration says, for a remote of it',
+        },
         { flags: '--write-only', doc: 'a writer that can neither read nor list' },
         {
           flags: '--create-only',
@@ -70,6 +74,12 @@ async function runPolicyS3({ flags, ...call }: Call): Promise<Outcome> {
       ? placeOfRemote(await call.config(), remote)
       : { bucket, prefix: (prefix ?? '').replace(/^\/+|\/+$/g, '') }
   const writeOnly = flags.is('writeOnly')
-  const report = policyS3(place, { role, writeOnly, createOnly: flags.is('createOnly') })
+  const locks = flags.is('lock') || (bucket === undefined && (await isLocked(call, remote)))
+  const report = policyS3(place, { role, writeOnly, createOnly: flags.is('createOnly'), locks })
   return { report, lines: () => [JSON.stringify(report, null, 2)], isDocument: true }
+}
+
+async function isLocked(call: Pick<Call, 'config'>, remote: string | undefined): Promise<boolean> {
+  const { remotes } = await call.config()
+  return remotes.some(({ name, lock }) => lock && (remote === undefined || remote === name))
 }

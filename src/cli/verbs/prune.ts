@@ -13,7 +13,7 @@ export const pruneVerb: Verb = {
   name: 'prune',
   summary: 'delete forgotten backups whose grace is over',
   description:
-    'Delete the objects of backups that were forgotten and whose grace is over, and segments and indexes that no manifest names and that are older than any run that can still be going (14 days, or the grace where that is longer). Everything is read anew before, and what a backup that stays needs is checked twice, by independent code; when anything is in doubt nothing is deleted. A run that was cut is gone on with by the next one.\n\nIt needs no identity, and may run on another machine, with credentials of its own.',
+    'Delete the objects of backups that were forgotten and whose grace is over, and segments and indexes that no manifest names and that are older than any run that can still be going (14 days, or the grace where that is longer). Everything is read anew before, and what a backup that stays needs is checked twice, by independent code; when anything is in doubt nothing is deleted. A run that was cut is gone on with by the next one.\n\nIt needs no identity, and may run on another machine, with credentials of its own. What is under an object lock stays until its time, and is told; where the bucket keeps versions for locks, every version of what goes is removed.',
   examples: [
     { does: 'what would be deleted?', line: 'btrvault prune --dry-run' },
     { does: 'one remote, as a timer does', line: 'btrvault prune aws --yes' },
@@ -78,9 +78,25 @@ function seriesLines(one: SeriesPruning, { dryRun, timezone }: PruneReport, view
     ...(revived.length > 0 ? [`${would}shown again, as others need them: ${list(revived)}`] : []),
   ].map(line => `${paint('good', '✓')} ${line}`)
   const next = one.nextAt === null ? '' : `; the first may go at ${localTime(one.nextAt, timezone)}`
-  const notes = waiting.length === 0 ? [] : [`still hidden: ${list(waiting)}${next}`]
+  const notes = [
+    ...(waiting.length === 0 ? [] : [`still hidden: ${list(waiting)}${next}`]),
+    ...lockedNotes(one, timezone),
+  ]
   const failed = one.failure === null ? [] : failureLines(one.failure, paint)
   const idle =
     done.length + failed.length === 0 ? [`${paint('good', '✓')} there is nothing to delete`] : []
   return [...done, ...idle, ...notes.map(note => `${paint('quiet', '·')} ${note}`), ...failed]
+}
+
+function lockedNotes(
+  { locked, lockedOrphanCount, lockedUntil }: SeriesPruning,
+  timezone: string,
+): string[] {
+  if (lockedUntil === null) return []
+  const what = [
+    ...(locked.length > 0 ? [`backups ${locked.join(', ')}`] : []),
+    ...(lockedOrphanCount > 0 ? [plural(lockedOrphanCount, 'orphan')] : []),
+  ]
+  const words = what.length === 0 ? 'what is left of deleted ones' : what.join(' and ')
+  return [`still locked: ${words}; the first may go at ${localTime(lockedUntil, timezone)}`]
 }

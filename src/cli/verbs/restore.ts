@@ -8,7 +8,14 @@ import type { RestoreOptions, RestoreReport } from '../../commands/restore.ts'
 import { escapeControls } from '../escape.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { wrap } from '../width.ts'
-import { fromFlag, identityFlag, lookInOf, parseTime, signersFlag } from './shared-flags.ts'
+import {
+  asOfFlag,
+  fromFlag,
+  identityFlag,
+  lookInOf,
+  parseTime,
+  signersFlag,
+} from './shared-flags.ts'
 
 export const restoreVerb: Verb = {
   name: 'restore',
@@ -62,6 +69,7 @@ export const restoreVerb: Verb = {
     fromFlag,
     identityFlag,
     signersFlag,
+    asOfFlag,
     {
       flags: '--no-mend',
       doc: 'pass streams on as they are: what btrfs receive loses of them is then told, not mended',

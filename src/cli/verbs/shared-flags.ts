@@ -20,6 +20,13 @@ export const fromFlag: Flag = {
   doc: 'repository to read, without a configuration: s3://bucket/prefix?endpoint=…, file:///path or /path',
 }
 
+export const asOfFlag: Flag = {
+  flags: '--as-of <time>',
+  doc: 'look at what the bucket held then, whatever was deleted or written over since; for buckets that keep versions',
+  parse: text => parseTime(Date.now())(text),
+  wants: 'a time, such as 2026-11-20, 2026-11-20T18:00+01:00 or 3d (three days ago)',
+}
+
 export const yesFlag: Flag = {
   flags: '-y, --yes',
   doc: 'agree beforehand to what is asked otherwise',
@@ -55,6 +62,7 @@ export async function lookInOf(call: Call) {
     from,
     identity: flags.text('identity'),
     signers: flags.text('signers'),
+    asOf: flags.value('asOf') as Date | undefined,
     passphrase: async () => call.secret('passphrase of the identity'),
   }
 }

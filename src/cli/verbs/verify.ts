@@ -14,7 +14,14 @@ import { failureLines } from '../failure-lines.ts'
 import { seriesHeading } from '../series-heading.ts'
 import { type Cell, type Column, formatTable } from '../table.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
-import { fromFlag, identityFlag, lookInOf, remoteFlag, signersFlag } from './shared-flags.ts'
+import {
+  asOfFlag,
+  fromFlag,
+  identityFlag,
+  lookInOf,
+  remoteFlag,
+  signersFlag,
+} from './shared-flags.ts'
 
 type Level = VerifyReport['level']
 
@@ -50,6 +57,7 @@ export const verifyVerb: Verb = {
     fromFlag,
     identityFlag,
     signersFlag,
+    asOfFlag,
   ],
   exits: [3, 10, 12, 20, 30, 31, 32, 40],
   counted: { read: 'checked', stored: 'fetched' },

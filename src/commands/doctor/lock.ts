@@ -1,11 +1,12 @@
 // What doctor makes of object lock: whether it holds, who could lift it, and whether somebody hid
 // what is locked.
 
+import { isFailure } from '../../base/failure.ts'
 import { plural } from '../../base/units.ts'
 import type { RemoteConfig } from '../../config/config.ts'
 import { parseManifestKey } from '../../format/object-key.ts'
 import type { ProbeCheck } from '../../model/probe.ts'
-import type { ObjectVersion, Store } from '../../store/store.ts'
+import type { ObjectLock, ObjectVersion, Store, VersionPlace } from '../../store/store.ts'
 import { bad, type Finding, ok, warn } from './checks.ts'
 
 /** Undefined where the check has nothing to do with locks. */
@@ -36,8 +37,7 @@ export async function hiddenFinding({ lock }: Store, now: Date): Promise<Finding
   const hidden = hiddenManifests(await lock.versions('manifests/'))
   let count = 0
   for (const { key, version } of hidden.slice(0, mostAsked)) {
-    const retention = await lock.retention({ key, version })
-    if (retention && retention.until > now) count += 1
+    if (await mayBeLocked(lock, { key, version }, now)) count += 1
   }
   if (count === 0) return ok('none of them was deleted')
   const many = hidden.length > mostAsked ? 'at least ' : ''
@@ -48,6 +48,17 @@ export async function hiddenFinding({ lock }: Store, now: Date): Promise<Finding
 }
 
 const mostAsked = 100
+
+/** Where the credentials may not ask, it counts: better one alarm too many. */
+async function mayBeLocked(lock: ObjectLock, place: VersionPlace, now: Date): Promise<boolean> {
+  try {
+    const retention = await lock.retention(place)
+    return retention !== undefined && retention.until > now
+  } catch (error) {
+    if (isFailure(error, 'store-refused')) return true
+    throw error
+  }
+}
 
 function hiddenManifests(versions: readonly ObjectVersion[]): ObjectVersion[] {
   const marked = new Set(versions.filter(one => one.isMarker && one.isNewest).map(one => one.key))

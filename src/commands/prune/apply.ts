@@ -1,8 +1,8 @@
 // A plan of prune, carried out on one series. Cut anywhere, what is left is whole or finished by the
 // next run: a backup is gone with its manifest, and its tombstone tells where its objects lie.
 
-import { mapInOrder } from '../../base/concurrency.ts'
 import { Failure, isFailure, throwIfAborted } from '../../base/failure.ts'
+import { type Eraser, openEraser } from '../../catalog/erase.ts'
 import type { Repository } from '../../catalog/repository.ts'
 import { removeTombstone } from '../../catalog/tombstones.ts'
 import {
@@ -12,11 +12,12 @@ import {
   signatureKey,
   tombstoneKey,
 } from '../../format/object-key.ts'
-import type { PrunePlan, Removal, RunObject } from '../../plan/prune.ts'
-import type { Context } from '../shared/context.ts'
+import type { PrunePlan, Removal } from '../../plan/prune.ts'
+import { type Context, nowOf } from '../shared/context.ts'
 import type { StoredSeries } from '../shared/stored-runs.ts'
+import { type LockedDeeds, nothingLocked, withoutLocked } from './locks.ts'
 
-export interface PruneDeeds {
+export interface PruneDeeds extends LockedDeeds {
   /** Ids of forgotten backups, newest first. */
   readonly deleted: readonly number[]
   /** Ids of forgotten backups that are shown again, as one that stays needs them. */
@@ -39,16 +40,16 @@ export const noDeeds: PruneDeeds = {
   orphanCount: 0,
   orphanBytes: 0,
   retiredCount: 0,
+  ...nothingLocked,
 }
 
 interface Order {
   readonly repository: Repository
   readonly stored: StoredSeries
   readonly plan: PrunePlan
+  /** The configuration says that objects are locked there. */
+  readonly locks?: boolean
 }
-
-/** Objects deleted at a time. */
-const deletesAtOnce = 8
 
 /** What was done, also when it did not come to its end. */
 export async function applyPrune(
@@ -85,10 +86,13 @@ class Pruning {
   readonly #revived: number[] = []
   readonly #removed = { objectCount: 0, bytes: 0 }
   readonly #orphans = { orphanCount: 0, orphanBytes: 0 }
+  readonly #now: Date
   #retiredCount = 0
+  #locked = nothingLocked
 
-  constructor({ signal }: Context, order: Order) {
-    this.#signal = signal
+  constructor(context: Context, order: Order) {
+    this.#signal = context.signal
+    this.#now = nowOf(context)
     this.#order = order
   }
 
@@ -99,11 +103,17 @@ class Pruning {
       ...this.#removed,
       ...this.#orphans,
       retiredCount: this.#retiredCount,
+      ...this.#locked,
     }
   }
 
   async run(): Promise<void> {
-    const { repository, plan, stored } = this.#order
+    const { repository, stored, locks = false } = this.#order
+    const opening = { signal: this.#signal, expectsLocks: locks }
+    const eraser = await openEraser(repository.store, opening)
+    const times = { eraser, now: this.#now }
+    const { plan, locked } = await withoutLocked(this.#order.plan, stored, times)
+    this.#locked = locked
     for (const tombstone of plan.revived) {
       await removeTombstone(repository, tombstone, this.#signal)
       this.#revived.push(tombstone.seq)
@@ -111,7 +121,7 @@ class Pruning {
     if (plan.removals.length > 0) await this.#refuseNews()
     for (const removal of plan.removals) {
       throwIfAborted(this.#signal)
-      await this.#remove(removal)
+      await this.#remove(removal, eraser)
     }
     for (const { seq } of plan.retired) {
       await removeTombstone(repository, { series: stored.series, seq }, this.#signal)
@@ -119,25 +129,26 @@ class Pruning {
     }
     if (plan.orphans.length === 0) return
     await this.#refuseNews()
-    for await (const bytes of this.#deleteAll(plan.orphans)) {
+    for await (const { bytes } of eraser.removeAll(plan.orphans)) {
       this.#orphans.orphanCount += 1
       this.#orphans.orphanBytes += bytes
     }
   }
 
   /** L4: manifest first, then its signature; then what nothing names any more. */
-  async #remove({ tombstone, objects, hasManifest }: Removal): Promise<void> {
-    const { store } = this.#order.repository
+  async #remove({ tombstone, objects, hasManifest }: Removal, eraser: Eraser): Promise<void> {
     const { series, seq } = tombstone
     if (hasManifest) {
       // Undeleted since it was read: the backup stays, whole, and its ancestors are shown again.
       if (!(await this.#isThere(tombstoneKey(series, seq)))) throw undeleted(seq)
-      await store.delete(manifestKey(series, seq), { signal: this.#signal })
+      await eraser.remove(manifestKey(series, seq))
       this.#deleted.push(seq)
+    } else {
+      await eraser.removeRest(manifestKey(series, seq))
     }
     // Also by a later run: the earlier one may have been cut before it.
-    await store.delete(signatureKey(series, seq), { signal: this.#signal })
-    for await (const bytes of this.#deleteAll(objects)) {
+    await eraser.remove(signatureKey(series, seq))
+    for await (const { bytes } of eraser.removeAll(objects)) {
       this.#removed.objectCount += 1
       this.#removed.bytes += bytes
     }
@@ -158,15 +169,6 @@ class Pruning {
       const place = parseManifestKey(key)
       if (place?.part === 'manifest' && !known.has(place.seq)) throw committed(place.seq)
     }
-  }
-
-  async *#deleteAll(objects: readonly RunObject[]): AsyncGenerator<number> {
-    const { store } = this.#order.repository
-    const remove = async ({ key, bytes }: RunObject) => {
-      await store.delete(key, { signal: this.#signal })
-      return bytes
-    }
-    yield* mapInOrder(objects, deletesAtOnce, remove)
   }
 
   async #isThere(key: string): Promise<boolean> {

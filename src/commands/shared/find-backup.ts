@@ -33,6 +33,8 @@ export interface LookIn {
   readonly passphrase?: (() => Promise<string>) | undefined
   /** Take no manifest from the cache, for a look at what the store really has. */
   readonly reread?: boolean | undefined
+  /** Stores as they were then; of those that keep versions. */
+  readonly asOf?: Date | undefined
   /** Give a store up that can't be reached for so long; undefined: what the configuration says. */
   readonly patienceMs?: number | undefined
 }
@@ -84,8 +86,12 @@ export class Lookup {
     this.signers = parts.signers
     this.identities = parts.identities
     const { config, from } = parts.lookIn
-    const { reread, patienceMs } = parts.lookIn
-    const options = { ...(reread && { reread }), ...(patienceMs !== undefined && { patienceMs }) }
+    const { reread, patienceMs, asOf } = parts.lookIn
+    const options = {
+      ...(reread && { reread }),
+      ...(patienceMs !== undefined && { patienceMs }),
+      ...(asOf && { asOf }),
+    }
     this.#remotes =
       config && from === undefined ? new Remotes(parts.context, config, options) : undefined
   }
@@ -113,10 +119,11 @@ export class Lookup {
       return { remote, repository, catalog }
     }
     const { clock, signal } = this.#context
-    const { reread, patienceMs } = this.#lookIn
+    const { reread, patienceMs, asOf } = this.#lookIn
     const { store } = await this.#context.openStore(parseRemoteUrl(remote), {
       clock,
       signal,
+      asOf,
       ...(patienceMs !== undefined && { retryDeadlineMs: patienceMs }),
     })
     const repository = await openRepository(store, { signal }).catch(async (error: unknown) => {

@@ -32,24 +32,31 @@ export class Remotes {
   readonly #remember: boolean
   readonly #patienceMs: number
   readonly #reread: boolean
+  readonly #asOf: Date | undefined
   readonly #opened = new Map<string, Promise<OpenedRemote>>()
   readonly #catalogs = new Map<string, Promise<Catalog>>()
 
   /**
    * Nothing is written into the state unless `remember`: a look changes nothing. A store that can't
    * be reached is given up after `patienceMs` where that is less than its configuration says.
-   * `reread`: believe no manifest for having been read before.
+   * `reread`: believe no manifest for having been read before. `asOf`: stores as they were then.
    */
   constructor(
     context: Context,
     config: Config,
-    { remember = true, patienceMs = Number.POSITIVE_INFINITY, reread = false } = {},
+    {
+      remember = true,
+      patienceMs = Number.POSITIVE_INFINITY,
+      reread = false,
+      asOf = undefined as Date | undefined,
+    } = {},
   ) {
     this.#context = context
     this.#config = config
     this.#remember = remember
     this.#patienceMs = patienceMs
     this.#reread = reread
+    this.#asOf = asOf
   }
 
   async open(name: string): Promise<OpenedRemote> {
@@ -81,7 +88,10 @@ export class Remotes {
   async #loadCatalog(name: string, signers: readonly AllowedSigner[]): Promise<Catalog> {
     const { repository, cache } = await this.open(name)
     const { signal } = this.#context
-    return loadCatalog(repository, { signers, cache, reread: this.#reread, signal })
+    const reread = this.#reread
+    // What is there now is no measure of what was there then.
+    const known = this.#asOf ? {} : { cache }
+    return loadCatalog(repository, { signers, reread, signal, ...known })
   }
 
   async #open(name: string): Promise<OpenedRemote> {
@@ -95,6 +105,7 @@ export class Remotes {
       readOnly: !this.#remember,
       retryDeadlineMs: Math.min(config.retryDeadlineMs, this.#patienceMs),
       locks: config.lock !== undefined,
+      asOf: this.#asOf,
       ...(memory && { features: { createIfAbsent: memory.createIfAbsent } }),
     })
     try {

@@ -18,7 +18,7 @@ export interface AccessPolicy {
 
 export interface AccessStatement {
   readonly Sid: string
-  readonly Effect: 'Allow'
+  readonly Effect: 'Allow' | 'Deny'
   readonly Action: readonly string[]
   readonly Resource: readonly string[]
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -30,16 +30,21 @@ export interface BucketPlace {
   readonly prefix: string
 }
 
-/** `lists`: may learn the names of all objects under the prefix. */
+/** `lists`: may learn the names of all objects under the prefix; `locks`: of their versions too. */
 export function accessPolicy(
   place: BucketPlace,
   grants: readonly Grant[],
-  { lists }: { readonly lists: boolean },
+  { lists, locks = false }: { readonly lists: boolean; readonly locks?: boolean },
 ): AccessPolicy {
   const statements = grants.map(grant => objectStatement(place, grant))
   return {
     Version: '2012-10-17',
-    Statement: lists ? [...statements, listStatement(place)] : statements,
+    Statement: [
+      ...statements,
+      ...(lists ? [listStatement(place, 'List', 's3:ListBucket')] : []),
+      ...(lists && locks ? [listStatement(place, 'ListVersions', 's3:ListBucketVersions')] : []),
+      ...(locks ? [lockStatement(place), noLiftStatement(place)] : []),
+    ],
   }
 }
 
@@ -54,11 +59,26 @@ function objectStatement({ bucket, prefix }: BucketPlace, grant: Grant): AccessS
   }
 }
 
-function listStatement({ bucket, prefix }: BucketPlace): AccessStatement {
+function lockStatement({ bucket }: BucketPlace): AccessStatement {
+  const Action = ['s3:GetBucketObjectLockConfiguration']
+  return { Sid: 'AskLock', Effect: 'Allow', Action, Resource: [bucketArn(bucket)] }
+}
+
+/** Not to allow it is not enough everywhere: radosgw lets everybody lift locks who is not denied it. */
+function noLiftStatement({ bucket }: BucketPlace): AccessStatement {
+  const Action = ['s3:BypassGovernanceRetention']
+  return { Sid: 'LiftNoLock', Effect: 'Deny', Action, Resource: [`${bucketArn(bucket)}/*`] }
+}
+
+function listStatement(
+  { bucket, prefix }: BucketPlace,
+  sid: string,
+  action: string,
+): AccessStatement {
   return {
-    Sid: 'List',
+    Sid: sid,
     Effect: 'Allow',
-    Action: ['s3:ListBucket'],
+    Action: [action],
     Resource: [bucketArn(bucket)],
     ...(prefix !== '' && { Condition: { StringLike: { 's3:prefix': `${literal(prefix)}/*` } } }),
   }

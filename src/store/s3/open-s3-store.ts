@@ -4,7 +4,7 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { asBuffer, toHex } from '../../base/bytes.ts'
-import { Failure, interruption, throwIfAborted } from '../../base/failure.ts'
+import { Failure, interruption, isFailure, throwIfAborted } from '../../base/failure.ts'
 import type { Retention } from '../../model/lock.ts'
 import type { NewObject } from '../../model/object.ts'
 import { describeRemote, endpointProblem, type S3Address } from '../../model/remote.ts'
@@ -102,7 +102,11 @@ class S3Store implements Store {
     return await this.#call({ verb: 'read', key, signal: options.signal }, async signal => {
       const Range = range && `bytes=${range.start}-${range.end - 1}`
       const output = await this.#connection.get(
-        { ...this.#at(key), ...(Range && { Range }) },
+        {
+          ...this.#at(key),
+          ...(Range && { Range }),
+          ...(options.version !== undefined && { VersionId: options.version }),
+        },
         signal,
       )
       return await readBody(output, { key, options })
@@ -227,8 +231,11 @@ class S3Store implements Store {
       await this.#connection.head(this.#at(key), signal)
     } catch (error) {
       const failure = s3Failure(`put ${this.address}/${key}`, error)
-      if (failure instanceof Failure && failure.code === 'object-missing') return
-      throw error
+      if (isFailure(failure, 'object-missing')) return
+      // Who may list only a part of the bucket is told "denied" of what is absent.
+      if (!isFailure(failure, 'store-refused')) throw error
+      const first = await this.list(key, { signal }).next()
+      if (first.done || first.value.key !== key) return
     }
     throw new Failure('object-exists', `cannot put ${this.address}/${key}: it exists already`)
   }
