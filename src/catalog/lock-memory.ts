@@ -43,6 +43,11 @@ export class LockMemory {
     return known !== undefined && isStrong && known.until >= until
   }
 
+  /** Ids of what is locked by `now`, for certain. */
+  lockedAt(now: Date): ReadonlySet<string> {
+    return new Set([...this.#locks].filter(([, { until }]) => until > now).map(([id]) => id))
+  }
+
   /** What is over by `now` is left out. */
   async remember(id: string, retention: Retention, now: Date): Promise<void> {
     this.#locks.set(id, retention)

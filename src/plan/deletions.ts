@@ -20,6 +20,8 @@ export interface DeletionPlace {
   readonly hidden: readonly ForgottenBackup[]
   /** All trusted ones of the series. */
   readonly tombstones: readonly Tombstone[]
+  /** SHA-256 of manifests whose backups can't be deleted yet. */
+  readonly locked?: ReadonlySet<string>
   readonly graceMs: number
   readonly maxDelete: MaxDelete
 }
@@ -38,12 +40,14 @@ export function forgetNow(series: SeriesRules, maxDelete: MaxDelete, at: At): Fo
  */
 export function pruneOutlook(
   live: readonly Backup[],
-  { hidden, tombstones }: Pick<DeletionPlace, 'hidden' | 'tombstones'>,
+  { hidden, tombstones, locked }: Pick<DeletionPlace, 'hidden' | 'tombstones' | 'locked'>,
   now: Date,
 ): PrunePlan {
   const nothing = { objects: [], named: new Set<string>(), unfinished: new Set<never>() }
   const nowMs = now.getTime()
-  return planPrune({ live, hidden, tombstones, ...nothing, orphanAgeMs: 0, nowMs })
+  const found = planPrune({ live, hidden, tombstones, ...nothing, orphanAgeMs: 0, nowMs })
+  const removals = found.removals.filter(({ tombstone }) => !locked?.has(tombstone.manifest))
+  return { ...found, removals }
 }
 
 /**
@@ -81,6 +85,7 @@ function deletionsOn(source: SourceName, series: Series, at: At): (ForgetStep | 
     {
       hidden: [...hidden, ...buried],
       tombstones: [...tombstones, ...buried.map(({ tombstone }) => tombstone)],
+      ...(series.locked && { locked: series.locked }),
     },
     at.now,
   )

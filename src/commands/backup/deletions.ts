@@ -92,9 +92,12 @@ class Deletion {
   /** By the catalog that is loaded already, and this machine's clock: costs no request. */
   isIdle(): boolean {
     const { view } = this.#place
+    const { locked } = view.opened
     const now = nowOf(this.#session.context)
     const { forgotten } = this.#toForget(now)
-    return forgotten.length + pruneOutlook(view.backups, view, now).removals.length === 0
+    return (
+      forgotten.length + pruneOutlook(view.backups, { ...view, locked }, now).removals.length === 0
+    )
   }
 
   async run(): Promise<void> {
@@ -105,7 +108,8 @@ class Deletion {
     const now = await undoubtedNow(context, view.opened.repository)
     await this.#forget(now)
     const isDueAtOnce = this.#report.forgotten.length > 0 && view.opened.config.graceMs === 0
-    const { removals } = pruneOutlook(view.backups, view, now)
+    const { locked } = view.opened
+    const { removals } = pruneOutlook(view.backups, { ...view, locked }, now)
     if (removals.length > 0 || isDueAtOnce) await this.#prune(now)
   }
 
@@ -146,7 +150,12 @@ class Deletion {
     const stored = await storedSeriesOf({ repository, catalog }, named, signal)
     refuseProblems('prune', `backups of ${source.name} on ${remote}`, stored.problems)
     const plan = planPrune({ ...stored, ...times })
-    const { deeds, failure } = await applyPrune(context, { repository, stored, plan })
+    const { deeds, failure } = await applyPrune(context, {
+      repository,
+      stored,
+      plan,
+      locks: remoteConfig.lock !== undefined,
+    })
     this.#report = { ...this.#report, pruned: deeds }
     throwIfStopped(failure)
   }

@@ -59,5 +59,5 @@ export function placeOf(
   { opened, hidden, tombstones }: Pick<RemoteView, 'opened' | 'hidden' | 'tombstones'>,
 ): DeletionPlace {
   const { graceMs, maxDelete } = opened.config
-  return { remote, hidden, tombstones, graceMs, maxDelete }
+  return { remote, hidden, tombstones, locked: opened.locked, graceMs, maxDelete }
 }

@@ -7,12 +7,13 @@ import {
   type RemoteMemory,
   storeRemoteMemory,
 } from '../../catalog/local-state.ts'
+import { LockMemory } from '../../catalog/lock-memory.ts'
 import { ManifestCache } from '../../catalog/manifest-cache.ts'
 import { openRepository, type Repository } from '../../catalog/repository.ts'
 import { withCredentials } from '../../config/access-key.ts'
 import type { Config, RemoteConfig } from '../../config/config.ts'
 import type { OpenedStore } from '../../store/open.ts'
-import type { Context } from './context.ts'
+import { type Context, nowOf } from './context.ts'
 
 export interface OpenedRemote {
   readonly config: RemoteConfig
@@ -20,6 +21,8 @@ export interface OpenedRemote {
   readonly memory: RemoteMemory
   readonly cache: ManifestCache
   readonly counts: OpenedStore['counts']
+  /** SHA-256 of manifests of backups that this machine knows to be locked. */
+  readonly locked: ReadonlySet<string>
 }
 
 /** For commands that somebody watches: long enough for a slow answer, and not for a long outage. */
@@ -119,11 +122,18 @@ export class Remotes {
         memory: memory ?? (await this.#meet(name, repository)),
         cache,
         counts,
+        locked: await this.#lockedOn(config, repository),
       }
     } catch (error) {
       await store.close()
       throw error
     }
+  }
+
+  async #lockedOn({ name, lock }: RemoteConfig, { id }: Repository): Promise<ReadonlySet<string>> {
+    if (lock === undefined) return new Set()
+    const place = { remote: name, repository: id }
+    return (await LockMemory.load(this.#config.state, place)).lockedAt(nowOf(this.#context))
   }
 
   async #meet(name: string, { id, store }: Repository): Promise<RemoteMemory> {
