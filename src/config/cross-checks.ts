@@ -10,13 +10,13 @@ import {
   unlimited,
 } from '../model/policy.ts'
 import type { ConfigProblem } from './config.ts'
+import { epochProblems } from './epoch-checks.ts'
 import { didYouMean } from './nearest.ts'
 import { nameOf, problem } from './problems.ts'
 import { namePattern } from './schema.ts'
+import { isSection, type Section, sectionOf } from './sections.ts'
 import { isPostQuantum, parseAbsolutePath, parseEndpoint } from './values.ts'
 import type { YamlSource } from './yaml-source.ts'
-
-type Section = Readonly<Record<string, unknown>>
 
 export function crossProblems(source: YamlSource): ConfigProblem[] {
   const file = sectionOf(source.value)
@@ -24,6 +24,7 @@ export function crossProblems(source: YamlSource): ConfigProblem[] {
   return [
     ...nameProblems(file, source),
     ...referenceProblems(file, source),
+    ...epochProblems(source),
     ...sourceClashes(file, source),
     ...remoteClashes(file, source),
     ...recipientProblems(file, source),
@@ -290,12 +291,4 @@ function snapshotFolderOf(snapshots: unknown): string | undefined {
 function pathOf(value: unknown): string | undefined {
   const parsed = typeof value === 'string' ? parseAbsolutePath(value) : undefined
   return parsed && 'value' in parsed ? parsed.value : undefined
-}
-
-function isSection(value: unknown): value is Section {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function sectionOf(value: unknown): Section {
-  return isSection(value) ? value : {}
 }

@@ -100,9 +100,22 @@ export const optionDocs = {
     doc: 'Where this source goes: names from `remotes`, each with its own rules (or `{}`).',
   },
   'sources.*.remotes.*': {
-    type: 'section',
+    type: 'section, or list of sections',
     write: '{} or rules, such as { keep: 1y 3m 30d 24h }',
-    doc: 'Rules for this source on this remote.',
+    each: 'rules, such as { epoch: daily, keep: 30d }',
+    doc: 'Rules for this source on this remote. A list has a set of rules for each of several epochs, such as monthly ones in an archive and daily ones beside them: see [epochs](epochs.md).',
+  },
+  'sources.*.remotes.*.epoch': {
+    type: 'name',
+    default: 'none',
+    write: 'a name, such as monthly, in quotes where it is a number',
+    doc: 'The epoch that backups by these rules belong to. Another name begins a new chain: in full, or from `branch_from`. In a list each set of rules has an epoch of its own; one of them may do without a name. The name is not told to the remote.',
+  },
+  'sources.*.remotes.*.branch_from': {
+    type: 'name of an epoch',
+    default: 'none: the epoch begins in full',
+    write: 'the name of another epoch, such as monthly',
+    doc: 'The epoch from whose newest backup this one begins: its first backup is a difference from that, and again whenever that epoch has a newer one. A backup of that epoch counts for this one too, so that nothing is sent twice. It may be one of the list, or a former one.',
   },
   'sources.*.remotes.*.keep': {
     type: 'keep rule',
@@ -137,6 +150,12 @@ export const optionDocs = {
     default: '`true`',
     write: 'true, false, or a size such as 500GiB',
     doc: 'Whether a full backup may be made that no rule asks for, because every snapshot that a difference could be built on is lost; with a size, up to about so much file data. The first backup, and fulls by rule, are made in any case.',
+  },
+  'sources.*.remotes.*.storage_class': {
+    type: 'text',
+    default: '`storage_class.segments` of the remote',
+    write: 'a storage class in capitals, such as STANDARD or DEEP_ARCHIVE',
+    doc: 'S3 storage class of the segments of these backups. What is stored already stays where it is.',
   },
   remotes: {
     type: 'section',
@@ -353,23 +372,26 @@ export type OptionPath = keyof typeof optionDocs
 /** The row for a place in a configuration, such as `['sources', 'home', 'path']`, or undefined. */
 export function findOptionDoc(path: readonly PropertyKey[]): OptionDoc | undefined {
   const rows: Readonly<Record<string, OptionDoc>> = optionDocs
-  const pattern = path.flatMap((name, index) => {
-    if (typeof name === 'number') return []
-    return [isChosenName(path, index) ? '*' : String(name)]
-  })
-  const key = pattern.join('.')
+  const key = patternOf(path).join('.')
   return Object.hasOwn(rows, key) ? rows[key] : undefined
 }
 
 /** The options that may stand directly under a place. */
 export function optionNamesUnder(path: readonly PropertyKey[]): string[] {
-  const prefix = path.map((name, index) => (isChosenName(path, index) ? '*' : String(name)))
+  const prefix = patternOf(path)
   return Object.keys(optionDocs)
     .map(key => key.split('.'))
     .filter(parts => parts.length === prefix.length + 1)
     .filter(parts => prefix.every((part, index) => parts[index] === part))
     .map(parts => parts.at(-1) as string)
     .filter(name => name !== '*')
+}
+
+function patternOf(path: readonly PropertyKey[]): string[] {
+  return path.flatMap((name, index) => {
+    if (typeof name === 'number') return []
+    return [isChosenName(path, index) ? '*' : String(name)]
+  })
 }
 
 function isChosenName(path: readonly PropertyKey[], index: number): boolean {

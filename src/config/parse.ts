@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path'
 import { asSourceName } from '../model/ids.ts'
-import { keepEverything, type Policy, soleRuleSet, unlimited } from '../model/policy.ts'
+import { keepEverything, type Policy, type RuleSet, unlimited } from '../model/policy.ts'
 import type { RemoteAddress, S3Encryption } from '../model/remote.ts'
 import type {
   Config,
@@ -82,6 +82,7 @@ function toConfig(file: FileShape, source: YamlSource, label: string): Config {
 }
 
 type SourceShape = NonNullable<FileShape['sources']>[string]
+type RulesShape = Exclude<SourceShape['remotes'][string], readonly unknown[]>
 type RemoteShape = FileShape['remotes'][string]
 type S3Shape = NonNullable<RemoteShape['s3']>
 
@@ -96,7 +97,7 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
     remotes: Object.entries(entry.remotes).map(
       ([remote, rules]): SourceRemote => ({
         remote,
-        ruleSets: [soleRuleSet(toPolicy(rules))],
+        ruleSets: Array.isArray(rules) ? rules.map(toRuleSet) : [toRuleSet(rules)],
       }),
     ),
   }
@@ -108,7 +109,16 @@ function toSnapshots(entry: SourceShape['snapshots']): SnapshotsConfig {
   return { kind: 'own', folder: path, keep: keep ?? null }
 }
 
-function toPolicy(rules: SourceShape['remotes'][string]): Policy {
+function toRuleSet(rules: RulesShape): RuleSet {
+  return {
+    policy: toPolicy(rules),
+    epoch: rules.epoch ?? null,
+    branchFrom: rules.branch_from ?? null,
+    storageClass: rules.storage_class ?? null,
+  }
+}
+
+function toPolicy(rules: RulesShape): Policy {
   const keep = rules.keep ?? keepEverything.keep
   const hasSpans = keep.spans.length > 0 || keep.last === 0
   const allowFull = rules.allow_full ?? true

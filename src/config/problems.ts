@@ -100,8 +100,6 @@ const laterOptions: Readonly<Record<string, string>> = {
   swift: 's3: or directory:',
   btrfs: 's3: or directory:',
   spool: 'no such line',
-  epoch: 'no such line',
-  branch_from: 'no such line',
 }
 
 const secretNames =

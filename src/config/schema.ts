@@ -10,6 +10,7 @@ import {
   parseBucket,
   parseDuration,
   parseEndpoint,
+  parseEpochName,
   parseFullEvery,
   parseFullSize,
   parseInnerPath,
@@ -55,7 +56,10 @@ function sourceSchema() {
     path: option('sources.*.path', text(parseAbsolutePath)),
     snapshots: option('sources.*.snapshots', z.union([text(parseAbsolutePath), snapshotsSchema()])),
     nested: option('sources.*.nested', nested).default('refuse'),
-    remotes: option('sources.*.remotes', named(option('sources.*.remotes.*', rulesSchema()))),
+    remotes: option(
+      'sources.*.remotes',
+      named(option('sources.*.remotes.*', z.union([rulesSchema(), z.array(rulesSchema()).min(1)]))),
+    ),
   })
 }
 
@@ -68,6 +72,8 @@ function snapshotsSchema() {
 
 function rulesSchema() {
   return z.strictObject({
+    epoch: option('sources.*.remotes.*.epoch', text(parseEpochName)).optional(),
+    branch_from: option('sources.*.remotes.*.branch_from', text(parseEpochName)).optional(),
     keep: option('sources.*.remotes.*.keep', text(parseKeep)).optional(),
     min_age: option('sources.*.remotes.*.min_age', textOrNumber(parseAge)).optional(),
     shape: option('sources.*.remotes.*.shape', z.enum(['tree', 'chain'])).optional(),
@@ -77,6 +83,7 @@ function rulesSchema() {
       'sources.*.remotes.*.allow_full',
       z.union([z.boolean(), textOrNumber(parseFullSize)]),
     ).optional(),
+    storage_class: option('sources.*.remotes.*.storage_class', text(parseStorageClass)).optional(),
   })
 }
 

@@ -1,6 +1,7 @@
 // Single values as people write them: text → value, or what is wrong with it.
 
 import { parseRate, parseSize } from '../base/units.ts'
+import { asSourceName } from '../model/ids.ts'
 import { type LockRule, longestLockMs } from '../model/lock.ts'
 import {
   type KeepRule,
@@ -107,6 +108,11 @@ export function parseLockUntil(given: string | number): Parsed<LockRule['until']
   if (age.value < 1000) return { wrong: 'is shorter than a second' }
   if (age.value > longestLockMs) return { wrong: 'is longer than ten years' }
   return { value: { ms: age.value } }
+}
+
+/** As the names of sources and remotes are. */
+export function parseEpochName(text: string): Parsed<string> {
+  return asSourceName(text) === undefined ? { wrong: 'is not a name' } : { value: text }
 }
 
 export function parseKeep(text: string): Parsed<KeepRule> {

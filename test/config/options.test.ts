@@ -14,6 +14,7 @@ interface Node {
   readonly properties?: Record<string, Node>
   readonly additionalProperties?: Node | boolean
   readonly anyOf?: readonly Node[]
+  readonly items?: Node
   readonly description?: string
 }
 
@@ -25,7 +26,8 @@ function schemaRows(node: Node, path = ''): Map<string, string | undefined> {
     rows.set(inside, inner.description)
     for (const [key, value] of schemaRows(inner, inside)) rows.set(key, value)
   }
-  for (const branch of [node, ...(node.anyOf ?? [])]) {
+  const branches = [node, ...(node.anyOf ?? [])]
+  for (const branch of [...branches, ...branches.flatMap(({ items }) => items ?? [])]) {
     for (const [name, inner] of Object.entries(branch.properties ?? {})) add(name, inner)
     if (typeof branch.additionalProperties === 'object') add('*', branch.additionalProperties)
   }
