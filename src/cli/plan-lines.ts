@@ -28,7 +28,8 @@ export function stepText(step: Step, paint: Paint): string {
     case 'send': {
       const [parent] = step.parents
       const from = parent === undefined ? '' : ` from backup ${parent.seq}`
-      return `send to ${paint('strong', escapeControls(step.remote))}: ${step.makes} backup${from}`
+      const of = step.epoch === undefined ? '' : ` for ${escapeControls(step.epoch)}`
+      return `send to ${paint('strong', escapeControls(step.remote))}: ${step.makes} backup${from}${of}`
     }
   }
 }

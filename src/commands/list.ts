@@ -4,7 +4,7 @@
 import { isFailure, throwIfAborted } from '../base/failure.ts'
 import { type CatalogProblem, chainOf, type HiddenBackup } from '../catalog/catalog.ts'
 import { type Backup, type BackupKind, storedBytes } from '../model/backup.ts'
-import type { SeriesId } from '../model/ids.ts'
+import type { EpochId, SeriesId } from '../model/ids.ts'
 import { kindOf } from '../plan/parents.ts'
 import {
   type ChosenSeries,
@@ -13,6 +13,7 @@ import {
   remotesToLookAt,
 } from './shared/choose-series.ts'
 import type { Context } from './shared/context.ts'
+import { type EpochLabel, epochLabel } from './shared/epoch-names.ts'
 import { type LookIn, Lookup } from './shared/find-backup.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
 
@@ -68,6 +69,8 @@ export interface ListedBackup {
   /** When it was committed. */
   readonly createdAt: Date
   readonly kind: BackupKind
+  /** Null where it is of none that has a name. */
+  readonly epoch: EpochLabel | null
   /** Id of the backup that it is a difference from; null for a full one. */
   readonly parent: number | null
   /** Bytes of its send stream. */
@@ -111,9 +114,13 @@ async function listRemote(
   try {
     const opened = await lookup.open(remote)
     const { chosen, absent, foreignCount } = await chooseSeries(lookup, opened, options)
-    const series = chosen.map(one =>
-      listSeries(one, options.hidden ? opened.catalog.hidden.get(one.series) : []),
-    )
+    const series: SeriesListing[] = []
+    for (const one of chosen) {
+      const source = options.config?.sources.find(({ name }) => name === one.source)
+      const epochNames = await lookup.epochNames(opened, one.series, source)
+      const hidden = options.hidden ? opened.catalog.hidden.get(one.series) : []
+      series.push(listSeries({ ...one, epochNames }, hidden))
+    }
     const backupCount = series.reduce((sum, { backups }) => sum + backups.length, 0)
     const stored = series.reduce((sum, one) => sum + one.storedBytes, 0)
     const sums = { backupCount, storedBytes: stored }
@@ -126,17 +133,21 @@ async function listRemote(
   }
 }
 
+interface NamedSeries extends ChosenSeries {
+  readonly epochNames: ReadonlyMap<EpochId, string>
+}
+
 function listSeries(
-  { series, source, backups, problems }: ChosenSeries,
+  { series, source, backups, problems, epochNames }: NamedSeries,
   hidden: readonly HiddenBackup[] = [],
 ): SeriesListing {
   const all = [...backups, ...hidden.map(({ backup }) => backup)]
   return {
     series,
     source,
-    backups: backups.map(backup => listBackup(backup, backups)),
+    backups: backups.map(backup => listBackup(backup, { backups, epochNames })),
     hidden: hidden.map(({ backup, tombstone }) => ({
-      ...listBackup(backup, all),
+      ...listBackup(backup, { backups: all, epochNames }),
       notBefore: tombstone.notBefore,
     })),
     problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
@@ -144,7 +155,10 @@ function listSeries(
   }
 }
 
-function listBackup(backup: Backup, backups: readonly Backup[]): ListedBackup {
+function listBackup(
+  backup: Backup,
+  { backups, epochNames }: Pick<NamedSeries, 'backups' | 'epochNames'>,
+): ListedBackup {
   const { manifest, signer } = backup
   const chain = chainOf(backup, backups)
   return {
@@ -152,6 +166,7 @@ function listBackup(backup: Backup, backups: readonly Backup[]): ListedBackup {
     snapshotTime: manifest.snapshot.createdAt,
     createdAt: manifest.createdAt,
     kind: kindOf(chain.at(-2)),
+    epoch: epochLabel(manifest, epochNames),
     parent: manifest.parent?.seq ?? null,
     readBytes: manifest.stream.bytes,
     storedBytes: storedBytes(manifest),

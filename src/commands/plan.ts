@@ -13,12 +13,14 @@ import type { Marks } from '../plan/marks.ts'
 import { situationAfter } from '../plan/outcome.ts'
 import { kindOf } from '../plan/parents.ts'
 import { expectedSnapshots } from '../plan/releases.ts'
+import type { SeriesRules } from '../plan/situation.ts'
 import { marksOfFailure, marksOfPlan, planHash } from './backup/plan-hash.ts'
 import { planSource as planWhole } from './backup/planned.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type RemoteView, type Situation } from './backup/situation.ts'
 import { checkedRecipients, chooseSources } from './backup.ts'
 import { type Context, nowOf } from './shared/context.ts'
+import { type EpochLabel, epochLabel } from './shared/epoch-names.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { lookPatienceMs, Remotes } from './shared/remotes.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
@@ -79,6 +81,8 @@ export interface RuledBackup {
   readonly seq: number
   readonly createdAt: Date
   readonly makes: BackupKind
+  /** Null where it is of none that has a name. */
+  readonly epoch: EpochLabel | null
   /** Every reason to keep it, as a person would say it; none: it is to be forgotten. */
   readonly reasons: readonly string[]
 }
@@ -157,7 +161,12 @@ async function planSource(
       const kept = keepByRules(series, { now, timeZone: situation.timeZone })
       const view = situation.views.get(remote)
       const doubt = doubts.find(one => one.remote === remote)?.failure ?? null
-      return { remote, backups: ruled(kept, view, situation.timeZone), ...hiddenIn(view), doubt }
+      return {
+        remote,
+        backups: ruled(kept, { ...series, view, timeZone: situation.timeZone }),
+        ...hiddenIn(view),
+        doubt,
+      }
     })
     const snapshots = ruledSnapshots(situation, steps, now)
     return {
@@ -185,8 +194,14 @@ function changedSince(situation: Situation): Situation {
 /** By what the rule says after the run, of what is there before it. */
 function ruled(
   kept: readonly KeptBackup[],
-  view: RemoteView | undefined,
-  timeZone: string,
+  {
+    view,
+    epochNames,
+    timeZone,
+  }: Pick<SeriesRules, 'epochNames'> & {
+    readonly view: RemoteView | undefined
+    readonly timeZone: string
+  },
 ): RuledBackup[] {
   const backups = view?.backups ?? []
   const here = new Set(backups)
@@ -196,6 +211,7 @@ function ruled(
       seq: manifest.seq,
       createdAt: manifest.snapshot.createdAt,
       makes: kindOf(backups.find(one => one.manifest.seq === manifest.parent?.seq)),
+      epoch: epochLabel(manifest, epochNames),
       reasons: reasons.map(reason => keepReasonInWords(reason, timeZone)),
     }))
 }

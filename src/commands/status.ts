@@ -6,16 +6,20 @@ import { lockHolder } from '../base/file-lock.ts'
 import { type Catalog, type CatalogProblem, chainOf } from '../catalog/catalog.ts'
 import { loadJournal } from '../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots, lockPath } from '../catalog/local-state.ts'
+import { seriesSecretOf } from '../catalog/signing.ts'
 import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
 import { type Backup, storedBytes } from '../model/backup.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
 import { describeRemote } from '../model/remote.ts'
 import type { Subvolume } from '../model/subvolume.ts'
+import { epochSituations } from '../plan/epochs.ts'
 import { parentCandidates } from '../plan/parents.ts'
 import { hasChanged } from '../plan/plan-backup.ts'
+import type { SeriesRules } from '../plan/situation.ts'
 import { type LookSession, seriesOf } from './backup/send.ts'
 import { ourSnapshots } from './backup/situation.ts'
 import { type Context, nowOf } from './shared/context.ts'
+import { type EpochLabel, epochLabel, epochNamesOf } from './shared/epoch-names.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { lookPatienceMs, type OpenedRemote, Remotes } from './shared/remotes.ts'
 import { type FailureReport, incompleteStatus, reportObstacle } from './shared/report.ts'
@@ -79,6 +83,8 @@ export interface NewestBackup {
   readonly id: number
   /** When its snapshot was taken: everything until then is in it. */
   readonly snapshotTime: Date
+  /** Null where it is of none that has a name. */
+  readonly epoch: EpochLabel | null
   readonly ageMs: number
   /** Backups that must be read to restore it, itself included. */
   readonly chainLength: number
@@ -218,20 +224,30 @@ async function placeStatus(look: Look, place: Place): Promise<PlaceStatus> {
   const newest = backups.at(-1)
   const changedSince = here && newest ? changed(here, newest) : null
   const unfinished = await attempt(() => unfinishedRun(look, place, backups))
-  const candidates = here ? parentCandidates(backups, here.snapshots, here.subvolume.uuid) : backups
-  const told = newest === undefined ? null : newestBackup(look, newest, backups)
+  const secret = seriesSecretOf(found.session.signingKey)
+  const epochNames = epochNamesOf(source, { secret, series })
+  const ruleSets = source.remotes.find(one => one.remote === remote)?.ruleSets ?? []
+  const told = newest && newestBackup(look, newest, { backups, epochNames })
   return {
     remote,
-    safety: safetyOf(look, { problems, newest: told, changedSince }),
-    newest: told,
+    safety: safetyOf(look, { problems, newest: told ?? null, changedSince }),
+    newest: told ?? null,
     backupCount: backups.length,
     storedBytes: backups.reduce((sum, { manifest }) => sum + storedBytes(manifest), 0),
     changedSince,
-    nextIsFull: backups.length > 0 && candidates.length === 0,
+    nextIsFull: here !== null && isFullNext(here, { backups, ruleSets, epochNames }),
     unfinished: orNull(unfinished) ?? null,
     problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
     failure: 'failure' in unfinished ? unfinished.failure : null,
   }
+}
+
+/** Of what is there already: that an epoch begins in full is no surprise. */
+function isFullNext({ snapshots, subvolume }: Here, series: SeriesRules): boolean {
+  return epochSituations(series).some(
+    ({ backups }) =>
+      backups.length > 0 && parentCandidates(backups, snapshots, subvolume.uuid).length === 0,
+  )
 }
 
 function nothing(remote: string): PlaceStatus {
@@ -257,11 +273,16 @@ function changed({ subvolume, snapshots }: Here, { manifest }: Backup): boolean 
   return snapshot ? hasChanged(subvolume, snapshot) : subvolume.generation > generation
 }
 
-function newestBackup({ context }: Look, newest: Backup, backups: readonly Backup[]): NewestBackup {
+function newestBackup(
+  { context }: Look,
+  newest: Backup,
+  { backups, epochNames }: Pick<SeriesRules, 'backups' | 'epochNames'>,
+): NewestBackup {
   const { seq, snapshot } = newest.manifest
   return {
     id: seq,
     snapshotTime: snapshot.createdAt,
+    epoch: epochLabel(newest.manifest, epochNames),
     ageMs: Math.max(0, context.clock.now() - snapshot.createdAt.getTime()),
     chainLength: chainOf(newest, backups).length,
   }

@@ -24,6 +24,7 @@ const home: SeriesListing = {
       snapshotTime: new Date('2026-07-01T22:30:00Z'),
       createdAt: new Date('2026-07-01T22:31:00Z'),
       kind: 'differential',
+      epoch: null,
       parent: 3,
       readBytes: 5 * 1024,
       storedBytes: 3 * 1024,

@@ -9,6 +9,7 @@ import type {
   SeriesListing,
 } from '../../commands/list.ts'
 import type { Paint } from '../colour.ts'
+import { epochText } from '../epoch-name.ts'
 import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
@@ -92,9 +93,10 @@ function remoteBlocks(listing: RemoteListing, timezone: string, view: View): str
   return notes.length === 0 ? blocks : [...blocks, notes]
 }
 
-const columns = (timezone: string): readonly Column[] => [
+const columns = (timezone: string, hasEpochs: boolean): readonly Column[] => [
   { heading: 'id', align: 'right' },
   { heading: `snapshot (${timezone})` },
+  ...(hasEpochs ? [{ heading: 'epoch', shrinks: true } as const] : []),
   { heading: 'kind' },
   { heading: 'from', align: 'right' },
   { heading: 'read', align: 'right' },
@@ -111,11 +113,12 @@ interface Setting {
 function seriesLines(listing: SeriesListing, { place, timezone, view }: Setting): string[] {
   const { series, source, backups, hidden, problems } = listing
   const { paint } = view
+  const hasEpochs = backups.some(({ epoch }) => epoch !== null)
   const hint = `  ${paint('quiet', 'hint: give --identity FILE to learn the name of its source')}`
   const table =
     backups.length === 0
       ? []
-      : formatTable(columns(timezone), rowsOf(backups, timezone), {
+      : formatTable(columns(timezone, hasEpochs), rowsOf(backups, { timezone, hasEpochs }), {
           paint,
           width: view.width - 2,
         })
@@ -134,21 +137,26 @@ function hiddenLines(
   { paint, width }: View,
 ): string[] {
   if (hidden.length === 0) return []
-  const rows = rowsOf(hidden, timezone).map((row, index) => [
+  const hasEpochs = hidden.some(({ epoch }) => epoch !== null)
+  const rows = rowsOf(hidden, { timezone, hasEpochs }).map((row, index) => [
     ...row,
     localTime(hidden[index]?.notBefore ?? new Date(0), timezone),
   ])
-  const table = formatTable([...columns(timezone), { heading: 'goes after' }], rows, {
+  const table = formatTable([...columns(timezone, hasEpochs), { heading: 'goes after' }], rows, {
     paint,
     width: width - 2,
   })
   return ['', ...[paint('quiet', 'forgotten:'), ...table].map(line => `  ${line}`)]
 }
 
-function rowsOf(backups: readonly ListedBackup[], timezone: string): Cell[][] {
+function rowsOf(
+  backups: readonly ListedBackup[],
+  { timezone, hasEpochs }: { readonly timezone: string; readonly hasEpochs: boolean },
+): Cell[][] {
   return backups.map(backup => [
     { text: String(backup.id), tone: 'strong' },
     localTime(backup.snapshotTime, timezone),
+    ...(hasEpochs ? [epochText(backup.epoch)] : []),
     backup.kind,
     backup.parent === null ? '' : String(backup.parent),
     formatBytes(backup.readBytes),

@@ -11,6 +11,7 @@ import type {
   SourcePlan,
 } from '../../commands/plan.ts'
 import type { Paint } from '../colour.ts'
+import { epochText } from '../epoch-name.ts'
 import { escapeControls } from '../escape.ts'
 import { localTime } from '../local-time.ts'
 import { stepText } from '../plan-lines.ts'
@@ -106,9 +107,9 @@ function ruleLines(
   { paint, width }: View,
   timezone: string,
 ): string[] {
-  const rows = backups.flatMap(({ seq, createdAt, makes, reasons }) => {
+  const rows = backups.flatMap(({ seq, createdAt, makes, epoch, reasons }) => {
     const isKept = reasons.length > 0
-    const head = `${isKept ? paint('good', '●') : paint('bad', '✗')} ${seq}  ${localTime(createdAt, timezone)}  ${makes}`
+    const head = `${isKept ? paint('good', '●') : paint('bad', '✗')} ${seq}  ${localTime(createdAt, timezone)}  ${makes}${epoch === null ? '' : `, ${epochText(epoch)}`}`
     const why = isKept ? reasons.join('; ') : 'no rule keeps it: it is to be forgotten'
     return [head, ...wrap(why, width - 7).map(line => `  ${paint('quiet', line)}`)]
   })

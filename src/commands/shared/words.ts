@@ -38,6 +38,9 @@ export function refusal(problem: Problem, source: SourceConfig): Failure {
 export function reasonInWords(step: Step, timeZone: string): string {
   switch (step.reason) {
     case 'first':
+      if (step.kind === 'send' && step.epoch !== undefined) {
+        return `there is no backup of ${step.epoch} yet`
+      }
       return step.kind === 'snapshot' ? 'there is no snapshot yet' : 'there is no backup yet'
     case 'changed':
       return 'the source changed'
