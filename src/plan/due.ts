@@ -33,21 +33,39 @@ export interface Behind {
   readonly epoch: EpochSituation
 }
 
+export interface BehindWishes {
+  readonly at: At
+  /** Also this one, to these; where nothing changed since it was made. */
+  readonly last?: { readonly snapshot: Subvolume; readonly due: readonly EpochSituation[] }
+}
+
 /** What a remote lacks of older snapshots, and for which epoch; oldest first. */
 export function behindOn(
   series: SeriesRules,
   snapshots: readonly Subvolume[],
-  at: At,
+  { at, last }: BehindWishes,
 ): readonly Behind[] {
-  const wanted = new Map<Subvolume, EpochSituation[]>()
+  const wanted = new Map<Subvolume, Map<string | null, EpochSituation>>()
+  const want = (snapshot: Subvolume, epoch: EpochSituation) => {
+    const wanting = wanted.get(snapshot) ?? new Map<string | null, EpochSituation>()
+    wanted.set(snapshot, wanting.set(epoch.rules.epoch, epoch))
+  }
   for (const epoch of epochSituations(series)) {
-    for (const snapshot of snapshotsToSend(epoch, snapshots, at)) {
-      wanted.set(snapshot, [...(wanted.get(snapshot) ?? []), epoch])
-    }
+    for (const snapshot of snapshotsToSend(epoch, snapshots, at)) want(snapshot, epoch)
+  }
+  for (const epoch of last?.due ?? []) {
+    if (last && !hasSnapshot(epoch, last.snapshot)) want(last.snapshot, epoch)
   }
   return inOrderOfMaking([...wanted.keys()], snapshotMoment).flatMap(({ item }) =>
-    withoutCovered(wanted.get(item) ?? []).map(epoch => ({ snapshot: item, epoch })),
+    withoutCovered([...(wanted.get(item)?.values() ?? [])]).map(epoch => ({
+      snapshot: item,
+      epoch,
+    })),
   )
+}
+
+function hasSnapshot({ backups }: EpochSituation, { uuid }: Subvolume): boolean {
+  return backups.some(({ manifest }) => manifest.snapshot.uuid === uuid)
 }
 
 /** Whether the span of some unit that holds now has neither a backup nor a snapshot to make one of. */

@@ -30,9 +30,9 @@ export function planBackup(situation: SourceSituation, now: Date, wishes: PlanWi
   const makesNew = changed && due.some(epochs => epochs.length > 0)
   const steps = situation.remotes.flatMap((remote, index) => {
     const epochs = due[index] ?? []
-    const behind = behindOn(remote, usable, at)
-    const last = newest === undefined || changed ? undefined : newest
-    return sendsTo(situation, remote, { now, behind, last, due: epochs })
+    const last = changed ? {} : { last: { snapshot: newest, due: epochs } }
+    const behind = behindOn(remote, usable, { at, ...last })
+    return sendsTo(situation, remote, { now, behind, due: changed ? epochs : [] })
   })
   const isUnfinished = ({ reason }: SendStep) => reason === 'unfinished'
   const name = snapshotName(situation, now)
@@ -65,7 +65,8 @@ export function releasableSnapshots(situation: SourceSituation, now: Date): Subv
     for (const epoch of epochSituations(remote)) {
       for (const one of futureParents({ ...epoch, pool, timeZone }, at)) held.add(one.snapshot)
     }
-    for (const one of behindOn(remote, usableSnapshots(situation), at)) held.add(one.snapshot.uuid)
+    for (const one of behindOn(remote, usableSnapshots(situation), { at }))
+      held.add(one.snapshot.uuid)
   }
   for (const [one, reasons] of keepLocally(situation, now)) {
     if (reasons.length > 0) held.add(one?.uuid)

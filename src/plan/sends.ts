@@ -12,16 +12,14 @@ import type { RemoteSituation, SourceSituation } from './situation.ts'
 export interface Queue {
   readonly now: Date
   readonly behind: readonly Behind[]
-  /** The newest snapshot, where nothing changed since; else the run makes one. */
-  readonly last: Subvolume | undefined
-  /** Epochs that are to have the one or the other. */
+  /** Epochs that are to have the snapshot that the run makes. */
   readonly due: readonly EpochSituation[]
 }
 
 export function sendsTo(
   situation: SourceSituation,
   remote: RemoteSituation,
-  { now, behind, last, due }: Queue,
+  { now, behind, due }: Queue,
 ): SendStep[] {
   const draft = new SendDraft(situation, remote)
   const begun = unfinishedEpoch(remote)
@@ -30,10 +28,7 @@ export function sendsTo(
   )
   if (unfinished && begun) draft.send(unfinished, begun, 'unfinished')
   for (const { snapshot, epoch } of behind) draft.send(snapshot, epoch, 'behind')
-  for (const epoch of due) {
-    if (last === undefined) draft.sendNew(now, epoch)
-    else draft.send(last, epoch, 'behind')
-  }
+  for (const epoch of due) draft.sendNew(now, epoch)
   return draft.steps
 }
 

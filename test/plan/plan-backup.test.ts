@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
-import { snapshotReasonInWords } from '../../src/commands/shared/words.ts'
+import { keepReasonInWords, snapshotReasonInWords } from '../../src/commands/shared/words.ts'
 import type { Uuid } from '../../src/model/ids.ts'
 import type { Plan } from '../../src/model/plan.ts'
-import { keepEverything, soleRuleSet } from '../../src/model/policy.ts'
+import { keepEverything, type RuleSet, soleRuleSet, unlimited } from '../../src/model/policy.ts'
+import { keepByRules } from '../../src/plan/keep.ts'
 import { parentCandidates } from '../../src/plan/parents.ts'
 import {
   hasChanged,
@@ -18,12 +19,13 @@ import {
 import { expectedReleases, expectedSnapshots } from '../../src/plan/releases.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
+import { epochScenarios } from './epoch-scenarios.ts'
 import { localKeepScenarios } from './local-keep-scenarios.ts'
 import { scenarios as usual } from './scenarios.ts'
 import { backupOf, executed, situationOf, snapshotOf, sourceUuid } from './situations.ts'
 
 const now = new Date('2026-11-22T09:30:00.000Z')
-const scenarios = { ...usual, ...localKeepScenarios }
+const scenarios = { ...usual, ...localKeepScenarios, ...epochScenarios }
 const folder = fileURLToPath(new URL('scenarios/', import.meta.url))
 
 /** Numbers of snapshots instead of their UUIDs, one line a step. */
@@ -42,10 +44,12 @@ function shown(situation: SourceSituation): string {
           ...(of !== sourceUuid && { of }),
         }),
       ),
-      remotes: situation.remotes.map(({ remote, backups, unfinished }) => ({
+      remotes: situation.remotes.map(({ remote, backups, unfinished, ...rules }) => ({
         remote,
+        ...(rules.epochNames.size > 0 && { ruleSets: rules.ruleSets.map(ruleWords) }),
         backups: backups.map(({ manifest }) => ({
           seq: manifest.seq,
+          ...(manifest.epoch && { epoch: rules.epochNames.get(manifest.epoch) ?? 'not known' }),
           snapshot: manifest.snapshot.uuid,
           parent: manifest.parent?.seq ?? null,
         })),
@@ -54,6 +58,15 @@ function shown(situation: SourceSituation): string {
     },
     steps: plan.steps,
     problems: plan.problems,
+    ...(situation.remotes.some(({ epochNames }) => epochNames.size > 0) && {
+      rules: situation.remotes.flatMap(one =>
+        keepByRules(one, { now, timeZone: 'UTC' }).map(({ backup, reasons }) => {
+          const words = reasons.map(reason => keepReasonInWords(reason, 'UTC'))
+          const { seq, snapshot } = backup.manifest
+          return `${seq}, ${snapshot.createdAt.toISOString()}: ${words.join('; ') || 'not kept'}`
+        }),
+      ),
+    }),
     released: releases.map(({ snapshot }) => snapshot),
     ...(situation.localKeep !== null && {
       kept: expectedSnapshots(situation, { steps: plan.steps, now })
@@ -65,6 +78,15 @@ function shown(situation: SourceSituation): string {
     }),
   }
   return `${JSON.stringify(value, null, 1).replaceAll(/00000000-0000-0000-0000-0+/g, '#')}\n`
+}
+
+function ruleWords({ epoch, branchFrom, policy }: RuleSet): string {
+  const spans = policy.keep.spans.map(({ unit, count }) =>
+    count === unlimited ? `*${unit}` : `${count}${unit}`,
+  )
+  const from = branchFrom === null ? '' : ` from ${branchFrom}`
+  const most = policy.maxChain === null ? '' : `, at most ${policy.maxChain}`
+  return `${epoch ?? '(no epoch)'}${from}: ${spans.join(' ')}, ${policy.shape}${most}`
 }
 
 describe('planBackup(), situation by situation', () => {
@@ -282,7 +304,7 @@ describe('snapshotName()', () => {
 })
 
 function fileOf(scenario: string): string {
-  return `${scenario.replaceAll(/[ ,]+/g, '-')}.json`
+  return `${scenario.replaceAll(/[ ,:]+/g, '-')}.json`
 }
 
 function shuffled<T>(items: readonly T[], keys: readonly number[]): T[] {

@@ -7,7 +7,7 @@ import { type Policy, type RuleSet, soleRuleSet } from '../../src/model/policy.t
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import { keepByRules } from '../../src/plan/keep.ts'
 import { planBackup, releasableSnapshots } from '../../src/plan/plan-backup.ts'
-import type { SourceSituation } from '../../src/plan/situation.ts'
+import type { SeriesRules, SourceSituation } from '../../src/plan/situation.ts'
 import { backupAt, kept, uuidOf } from './histories.ts'
 
 export interface RunOptions {
@@ -87,6 +87,10 @@ export class Simulator {
   epochs(remote: string): string[] {
     const { backups, epochNames } = this.#find(remote)
     return backups.map(({ manifest }) => epochNames.get(manifest.epoch ?? ('' as EpochId)) ?? '')
+  }
+
+  series(remote: string): SeriesRules {
+    return this.#find(remote)
   }
 
   /** Somebody edited the configuration. */

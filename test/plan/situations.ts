@@ -2,7 +2,7 @@
 
 import type { Backup } from '../../src/model/backup.ts'
 import type { SourceName, Uuid } from '../../src/model/ids.ts'
-import type { Plan } from '../../src/model/plan.ts'
+import type { Plan, SendStep } from '../../src/model/plan.ts'
 import { keepEverything, parseKeepRule, soleRuleSet } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import { releasableSnapshots } from '../../src/plan/plan-backup.ts'
@@ -119,10 +119,9 @@ export function executed(situation: SourceSituation, plan: Plan): SourceSituatio
     }
     if (step.kind === 'send') {
       const uuid = step.snapshot ?? snapshots.at(-1)?.uuid
-      if (uuid === undefined) throw new Error('a send of no snapshot')
-      remotes = remotes.map(one =>
-        one.remote === step.remote ? withBackup(one, uuid, step.parents[0]?.seq) : one,
-      )
+      const sent = snapshots.find(one => one.uuid === uuid)
+      if (sent === undefined) throw new Error('a send of no snapshot')
+      remotes = remotes.map(one => (one.remote === step.remote ? withBackup(one, sent, step) : one))
     }
   }
   const after = { ...situation, subvolume, snapshots, remotes }
@@ -130,9 +129,14 @@ export function executed(situation: SourceSituation, plan: Plan): SourceSituatio
   return { ...after, snapshots: after.snapshots.filter(one => !released.has(one)) }
 }
 
-function withBackup(remote: RemoteSituation, snapshot: Uuid, parent = 0): RemoteSituation {
+function withBackup(remote: RemoteSituation, sent: Subvolume, step: SendStep): RemoteSituation {
   const seq = remote.backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), 0) + 1
-  const unfinished = remote.unfinished === snapshot ? undefined : remote.unfinished
-  const backup = backupOf(seq, snapshot, parent === 0 ? null : parent)
+  const epoch = [...remote.epochNames].find(([, name]) => name === step.epoch)?.[0]
+  const isFinished = remote.unfinished === sent.uuid && remote.unfinishedEpoch === epoch
+  const unfinished = isFinished ? undefined : remote.unfinished
+  const { manifest, ...facts } = backupOf(seq, sent.uuid, step.parents[0]?.seq ?? null)
+  const { createdAt, creationGeneration: generation } = sent
+  const snapshot = { ...manifest.snapshot, createdAt, generation }
+  const backup = { ...facts, manifest: { ...manifest, ...(epoch && { epoch }), snapshot } }
   return { ...remote, backups: [...remote.backups, backup], unfinished }
 }
