@@ -45,10 +45,9 @@ export interface EpochSituation {
   readonly lacksBranch: boolean
 }
 
-/** Those that others branch from before those others; else as the rule sets are written. */
 export function epochSituations(series: SeriesRules): EpochSituation[] {
   const { ruleSets } = series
-  return inBranchOrder(ruleSets).map(rules => {
+  return ruleSets.map(rules => {
     const line = lineOf(rules, ruleSets)
     const backups = backupsOf(series, line)
     const above = backupsOf(series, line.slice(1))
@@ -56,11 +55,6 @@ export function epochSituations(series: SeriesRules): EpochSituation[] {
     const lacksBranch = isFormer && series.backups.length > 0 && backups.length === 0
     return { rules, line, backups, above, lacksBranch }
   })
-}
-
-export function inBranchOrder(ruleSets: readonly RuleSet[]): RuleSet[] {
-  const depth = (rules: RuleSet) => lineOf(rules, ruleSets).length
-  return ruleSets.toSorted((a, b) => depth(a) - depth(b))
 }
 
 /** Without those that branch from another of them: what is sent for that one counts for them too. */
