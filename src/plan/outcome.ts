@@ -61,7 +61,8 @@ function withSent(remote: RemoteSituation, { step, snapshot, now }: Sent): Remot
   const { backups, epochNames } = remote
   const [epoch] = [...epochNames].find(([, name]) => name === step.epoch) ?? []
   const { uuid, sourceUuid, creationGeneration: generation, createdAt } = snapshot
-  const unfinished = remote.unfinished === uuid ? undefined : remote.unfinished
+  const isFinished = remote.unfinished === uuid && remote.unfinishedEpoch === epoch
+  const unfinished = isFinished ? undefined : remote.unfinished
   // An unfinished run may be finished though another one committed its snapshot meanwhile.
   const isThis = ({ manifest }: Backup) =>
     manifest.snapshot.uuid === uuid && manifest.epoch === epoch
@@ -70,7 +71,8 @@ function withSent(remote: RemoteSituation, { step, snapshot, now }: Sent): Remot
   }
   const seq = backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), 0) + 1
   const from = step.parents[0]
-  const parent = backups.find(({ manifest }) => manifest.snapshot.uuid === from?.snapshot)
+  const same = backups.filter(({ manifest }) => manifest.snapshot.uuid === from?.snapshot)
+  const parent = same.find(({ manifest }) => manifest.seq === from?.seq) ?? same[0]
   const link = parent && {
     seq: parent.manifest.seq,
     snapshot: parent.manifest.snapshot.uuid,

@@ -84,9 +84,7 @@ function heldAfter(
     const seq = Number.MAX_SAFE_INTEGER - steps.length + index
     return [{ ...facts, seq, depth: depthOf(step), epoch: step.epoch ?? null }]
   })
-  const isAgain = (one: PoolItem) =>
-    sent.some(({ snapshot, epoch }) => snapshot === one.snapshot && epoch === one.epoch)
-  const pool = [...sent.toReversed(), ...before.filter(one => !isAgain(one))]
+  const pool = [...sent.toReversed(), ...before]
   const at = { now, timeZone }
   return epochSituations(remote).flatMap(epoch =>
     futureParents({ ...epoch, pool, timeZone }, at).map(({ snapshot }) => snapshot),
