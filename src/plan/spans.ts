@@ -9,19 +9,23 @@ export interface Span {
 }
 
 const exactMs = { h: 3_600_000, M: 60_000, s: 1000 } as const
-const dateStep = {
-  y: { years: 1 },
-  q: { months: 3 },
-  m: { months: 1 },
-  w: { weeks: 1 },
-  d: { days: 1 },
-} as const
+const dayMs = 86_400_000
+const monthsOf = { y: 12, q: 3, m: 1 } as const
+type DateUnit = Exclude<SpanUnit, keyof typeof exactMs>
 
-/** Spans of one unit in one zone. Remembers the last span, as times mostly come in order. */
+/** Between two changes of a zone's clocks. */
+interface Season {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly offsetMs: number
+}
+
+/** Spans of one unit in one zone. Remembers the last span and season, as times mostly come in order. */
 export class Spans {
   readonly #unit: SpanUnit
   readonly #zone: string
   #last: Span = { startMs: 0, endMs: 0 }
+  #season: Season = { fromMs: 0, toMs: 0, offsetMs: 0 }
 
   constructor(unit: SpanUnit, timeZone: string) {
     this.#unit = unit
@@ -44,10 +48,7 @@ export class Spans {
     const unit = this.#unit
     if (unit === 'h' || unit === 'M' || unit === 's')
       return this.at(startMs - steps * exactMs[unit]).startMs
-    const date = Temporal.Instant.fromEpochMilliseconds(startMs)
-      .toZonedDateTimeISO(this.#zone)
-      .toPlainDate()
-    return this.#startOf(date.subtract(times(dateStep[unit], steps)))
+    return this.#startOf(moved(unit, this.#wallOf(startMs), -steps)) ?? -Infinity
   }
 
   /** When the first of `count` spans passes out of them: `windowStart` is after `timeMs` from then on. */
@@ -57,37 +58,66 @@ export class Spans {
     const unit = this.#unit
     if (unit === 'h' || unit === 'M' || unit === 's')
       return this.at(startMs + count * exactMs[unit]).startMs
-    const date = Temporal.Instant.fromEpochMilliseconds(startMs)
-      .toZonedDateTimeISO(this.#zone)
-      .toPlainDate()
-    return this.#startOf(date.add(times(dateStep[unit], count)))
+    return this.#startOf(moved(unit, this.#wallOf(startMs), count)) ?? Infinity
   }
 
   #isDate(): boolean {
-    return this.#unit in dateStep
+    return !(this.#unit in exactMs)
   }
 
   #dateSpan(timeMs: number): Span {
-    const unit = this.#unit as keyof typeof dateStep
-    const zoned = Temporal.Instant.fromEpochMilliseconds(timeMs).toZonedDateTimeISO(this.#zone)
-    const first = firstDay(unit, zoned.toPlainDate())
-    return { startMs: this.#startOf(first), endMs: this.#startOf(first.add(dateStep[unit])) }
-  }
-
-  /** A day begins at its first moment, which is not midnight where the clock skips it. */
-  #startOf(date: Temporal.PlainDate): number {
-    return date.toZonedDateTime(this.#zone).epochMilliseconds
+    const unit = this.#unit as DateUnit
+    const first = firstDay(unit, this.#wallOf(timeMs))
+    const startMs = this.#startOf(first) ?? -Infinity
+    return { startMs, endMs: this.#startOf(moved(unit, first, 1)) ?? Infinity }
   }
 
   #exactSpan(timeMs: number): Span {
     const length = exactMs[this.#unit as keyof typeof exactMs]
-    const zoned = Temporal.Instant.fromEpochMilliseconds(timeMs).toZonedDateTimeISO(this.#zone)
     // The grid is the zone's own: where it is half an hour off, hours begin at half past.
-    const offsetMs = Math.round(zoned.offsetNanoseconds / 1e6)
+    const { offsetMs } = this.#seasonOf(timeMs)
     const startMs = Math.floor((timeMs + offsetMs) / length) * length - offsetMs
     return { startMs, endMs: startMs + length }
   }
+
+  /** What a clock in the zone shows, as if it stood in UTC: arithmetic on it needs no zone. */
+  #wallOf(timeMs: number): number {
+    return timeMs + this.#seasonOf(timeMs).offsetMs
+  }
+
+  /**
+   * A day begins at its first moment, which is not midnight where the clock skips it. Undefined: so
+   * far away that no calendar has it.
+   */
+  #startOf(wallMs: number): number | undefined {
+    if (!(Math.abs(wallMs) <= farthestMs)) return undefined
+    const { fromMs, toMs, offsetMs } = this.#season
+    const timeMs = wallMs - offsetMs
+    // Within a season and off its edges, a clock shows each time once.
+    if (timeMs >= fromMs + edgeMs && timeMs < toMs - edgeMs) return timeMs
+    const date = Temporal.Instant.fromEpochMilliseconds(wallMs).toZonedDateTimeISO('UTC')
+    return date.toPlainDate().toZonedDateTime(this.#zone).epochMilliseconds
+  }
+
+  #seasonOf(timeMs: number): Season {
+    if (timeMs >= this.#season.fromMs && timeMs < this.#season.toMs) return this.#season
+    const zoned = Temporal.Instant.fromEpochMilliseconds(timeMs).toZonedDateTimeISO(this.#zone)
+    const next = zoned.getTimeZoneTransition('next')?.epochMilliseconds
+    // Strictly before: a change at this very moment has begun the season already.
+    const previous = zoned.add({ milliseconds: 1 }).getTimeZoneTransition('previous')
+    this.#season = {
+      fromMs: previous?.epochMilliseconds ?? -Infinity,
+      toMs: next ?? Infinity,
+      offsetMs: Math.round(zoned.offsetNanoseconds / 1e6),
+    }
+    return this.#season
+  }
 }
+
+/** Two hundred thousand years. */
+const farthestMs = 6.3e15
+/** No clock is ever changed by more. */
+const edgeMs = 26 * 3_600_000
 
 /**
  * How many spans later the one of `laterMs` begins than the one of `earlierMs`, counted no further
@@ -133,23 +163,39 @@ export function spanLabel(unit: SpanUnit, startMs: number, timeZone: string): st
   }
 }
 
-function firstDay(unit: keyof typeof dateStep, date: Temporal.PlainDate): Temporal.PlainDate {
+/** Midnight of the span's first day. */
+function firstDay(unit: DateUnit, wallMs: number): number {
+  const date = new Date(wallMs)
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
   switch (unit) {
     case 'y':
-      return date.with({ month: 1, day: 1 })
+      return Date.UTC(year, 0, 1)
     case 'q':
-      return date.with({ month: 3 * Math.floor((date.month - 1) / 3) + 1, day: 1 })
+      return Date.UTC(year, month - (month % 3), 1)
     case 'm':
-      return date.with({ day: 1 })
+      return Date.UTC(year, month, 1)
     case 'w':
-      return date.subtract({ days: date.dayOfWeek - 1 })
+      return startOfDay(wallMs) - ((date.getUTCDay() + 6) % 7) * dayMs
     case 'd':
-      return date
+      return startOfDay(wallMs)
   }
 }
 
-function times(step: Partial<Record<string, number>>, factor: number): Temporal.DurationLike {
-  return Object.fromEntries(
-    Object.entries(step).map(([name, value]) => [name, (value ?? 0) * factor]),
-  )
+/** From the first day of a span to that of the one so many spans later. */
+function moved(unit: DateUnit, firstMs: number, count: number): number {
+  const date = new Date(firstMs)
+  switch (unit) {
+    case 'y':
+    case 'q':
+    case 'm':
+      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + count * monthsOf[unit], 1)
+    case 'w':
+      return startOfDay(firstMs) + 7 * count * dayMs
+    case 'd':
+      return startOfDay(firstMs) + count * dayMs
+  }
+}
+
+function startOfDay(wallMs: number): number {
+  return Math.floor(wallMs / dayMs) * dayMs
 }

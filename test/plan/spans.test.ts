@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import * as fc from 'fast-check'
 import type { SpanUnit } from '../../src/model/policy.ts'
 import { Spans, spanLabel, spansBetween } from '../../src/plan/spans.ts'
 
@@ -61,6 +62,61 @@ describe('a window', () => {
 
   test('of one is the span that holds now', () => {
     assert.equal(starts('y', '2024-03-31T12:00:00Z', 1), '2024-01-01T05:00:00.000Z')
+  })
+})
+
+describe('the calendar', () => {
+  const zones = ['Europe/Paris', 'America/Sao_Paulo', 'Australia/Lord_Howe', 'Pacific/Apia', 'UTC']
+  const step = {
+    y: { years: 1 },
+    q: { months: 3 },
+    m: { months: 1 },
+    w: { weeks: 1 },
+    d: { days: 1 },
+  } as const
+
+  function startBy(unit: keyof typeof step, date: Temporal.PlainDate): Temporal.PlainDate {
+    if (unit === 'd') return date
+    if (unit === 'w') return date.subtract({ days: date.dayOfWeek - 1 })
+    if (unit === 'm') return date.with({ day: 1 })
+    const month = unit === 'y' ? 1 : date.month - ((date.month - 1) % 3)
+    return date.with({ month, day: 1 })
+  }
+
+  test('is that of Temporal, around every change of clocks too', () => {
+    const anyTime = fc.integer({ min: Date.UTC(1990, 0), max: Date.UTC(2045, 0) })
+    const units = fc.constantFrom(...(Object.keys(step) as (keyof typeof step)[]))
+    const cases = [
+      units,
+      fc.constantFrom(...zones),
+      anyTime,
+      fc.integer({ min: -3, max: 3 }),
+    ] as const
+    fc.assert(
+      fc.property(...cases, (unit, zone, any, near) => {
+        const zoned = Temporal.Instant.fromEpochMilliseconds(any).toZonedDateTimeISO(zone)
+        const change = zoned.getTimeZoneTransition('next') ?? zoned
+        const timeMs = change.epochMilliseconds + near * 1_800_000
+        const spans = new Spans(unit, zone)
+        spans.at(any)
+        const here = Temporal.Instant.fromEpochMilliseconds(timeMs).toZonedDateTimeISO(zone)
+        const first = startBy(unit, here.toPlainDate())
+        const [startMs, endMs, fromMs] = [
+          first,
+          first.add(step[unit]),
+          first.subtract(step[unit]).subtract(step[unit]),
+        ].map(date => date.toZonedDateTime(zone).epochMilliseconds)
+        assert.deepEqual(spans.at(timeMs), { startMs, endMs })
+        assert.equal(spans.windowStart(timeMs, 3), fromMs)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  test('has room for any count that can be written', () => {
+    const spans = new Spans('y', 'Europe/Paris')
+    assert.equal(spans.windowStart(Date.UTC(2026, 1), 999_999), -Infinity)
+    assert.equal(spans.windowEnd(Date.UTC(2026, 1), 999_999), Infinity)
   })
 })
 
