@@ -8,6 +8,7 @@ import type { Config, SourceConfig } from '../config/config.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
 import type { Plan, SendStep, Step } from '../model/plan.ts'
+import { type Forecast, forecast } from '../plan/forecast.ts'
 import { type KeptBackup, keepByRules } from '../plan/keep.ts'
 import type { Marks } from '../plan/marks.ts'
 import { situationAfter } from '../plan/outcome.ts'
@@ -15,7 +16,7 @@ import { kindOf } from '../plan/parents.ts'
 import { expectedSnapshots } from '../plan/releases.ts'
 import type { SeriesRules } from '../plan/situation.ts'
 import { marksOfFailure, marksOfPlan, planHash } from './backup/plan-hash.ts'
-import { planSource as planWhole } from './backup/planned.ts'
+import { deletableViews, placeOf, planSource as planWhole } from './backup/planned.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type RemoteView, type Situation } from './backup/situation.ts'
 import { checkedRecipients, chooseSources } from './backup.ts'
@@ -36,6 +37,8 @@ export interface PlanOptions {
   readonly regardless?: boolean | undefined
   /** False: nothing is forgotten or pruned. */
   readonly forget?: boolean | undefined
+  /** Also show how backups come and go over so many days. */
+  readonly days?: number | undefined
 }
 
 export interface PlanReport {
@@ -55,10 +58,15 @@ export interface SourcePlan {
   readonly remotes: readonly RemoteRules[]
   /** Which snapshots of ours stay on this machine after the run, and why. */
   readonly snapshots: readonly RuledSnapshot[]
+  /** With --days; null without, and where something stops every backup. */
+  readonly forecast: SourceForecast | null
   readonly problems: Plan['problems']
   /** Refusals, and remotes that can't be looked at now. */
   readonly failures: readonly (FailureReport & { readonly remote?: string })[]
 }
+
+/** The real planner's runs, if the source changes all the time and each goes well. */
+export type SourceForecast = Forecast
 
 export interface RemoteRules {
   readonly remote: string
@@ -142,7 +150,7 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
 async function planSource(
   session: LookSession,
   source: SourceConfig,
-  { at, regardless = false, forget = true }: PlanOptions,
+  { at, days, regardless = false, forget = true }: PlanOptions,
 ): Promise<{ readonly plan: SourcePlan; readonly marks: Marks }> {
   const named = { source: source.name, path: source.path }
   try {
@@ -170,18 +178,37 @@ async function planSource(
     })
     const snapshots = ruledSnapshots(situation, steps, now)
     return {
-      plan: { ...named, steps: planned, remotes, snapshots, problems, failures },
+      plan: {
+        ...named,
+        steps: planned,
+        remotes,
+        snapshots,
+        forecast: lookAhead(situation, { days, from: now, forget }),
+        problems,
+        failures,
+      },
       marks: marksOfPlan(situation, { steps, problems }),
     }
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
-    const nothing = { steps: [], remotes: [], snapshots: [], problems: [] }
+    const nothing = { steps: [], remotes: [], snapshots: [], forecast: null, problems: [] }
     const failure = reportFailure(error)
     return {
       plan: { ...named, ...nothing, failures: [failure] },
       marks: marksOfFailure(source, failure.code),
     }
   }
+}
+
+/** From the run that is planned on, at the moment it is planned for. */
+function lookAhead(
+  situation: Situation,
+  { days, from, forget }: { days: number | undefined; from: Date; forget: boolean },
+): Forecast | null {
+  const isStopped = situation.nested.length > 0 || situation.subvolume.receivedUuid !== null
+  if (days === undefined || isStopped) return null
+  const places = deletableViews(situation).map(([remote, view]) => placeOf(remote, view))
+  return forecast(situation, { from, days, places, forget })
 }
 
 /** Of a future nothing is known but that sources change. */

@@ -7,6 +7,7 @@ import type { SpanUnit } from '../model/policy.ts'
 import type { Tombstone } from '../model/tombstone.ts'
 import { type DeletionPlace, forgetNow, pruneOutlook, tombstoneFor } from './deletions.ts'
 import { situationAfter } from './outcome.ts'
+import { kindOf } from './parents.ts'
 import { planBackup, releasableSnapshots } from './plan-backup.ts'
 import type { ForgottenBackup } from './prune.ts'
 import type { RemoteSituation, SourceSituation } from './situation.ts'
@@ -143,7 +144,9 @@ class Future {
   }
 
   #countSends({ steps }: Plan, now: Date): void {
-    for (const step of steps) if (step.kind === 'send') this.#count(step.remote, now, step.makes)
+    for (const step of steps) {
+      if (step.kind === 'send') this.#countsOn(step.remote, now)[step.makes] += 1
+    }
   }
 
   #delete(place: DeletionPlace, now: Date): void {
@@ -167,17 +170,19 @@ class Future {
       ...this.#situation,
       remotes: this.#situation.remotes.map(one => (one === series ? live : one)),
     }
-    if (forgotten.length > 0) this.#count(place.remote, now, 'forgotten', forgotten.length)
-    if (pruned.size > 0) this.#count(place.remote, now, 'pruned', pruned.size)
+    if (forgotten.length + pruned.size === 0) return
+    const counts = this.#countsOn(place.remote, now)
+    counts.forgotten += forgotten.length
+    counts.pruned += pruned.size
   }
 
-  #count(remote: string, now: Date, what: keyof DayCounts, by = 1): void {
+  #countsOn(remote: string, now: Date): DayCounts {
     const days = this.#days.get(remote) ?? new Map<string, DayCounts>()
     this.#days.set(remote, days)
     const date = dateOf(now, this.#situation.timeZone)
     const counts = days.get(date) ?? nothing()
     days.set(date, counts)
-    counts[what] += by
+    return counts
   }
 }
 
@@ -229,8 +234,7 @@ function endBackup({ manifest }: Backup, backups: readonly Backup[]): ForecastBa
   return {
     seq,
     snapshotTime: snapshot.createdAt,
-    makes:
-      parent === null ? 'full' : from?.manifest.parent == null ? 'differential' : 'incremental',
+    makes: kindOf(from),
     parent: parent?.seq ?? null,
   }
 }

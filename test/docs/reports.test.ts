@@ -127,7 +127,7 @@ run backup
 sed -i '/^  full/s/nested.*remotes/remotes/; /^  home/s/remotes/nested: ignore, remotes/' /etc/btrvault/config.yaml
 run backup
 echo more > /home/full/more.txt
-run plan full
+run plan full --days 3
 btrfs -q subvolume create /home/full/inner
 echo more > /home/more.txt
 run plan
@@ -151,7 +151,7 @@ run backup home --now --no-forget
 echo once more > /home/again.txt
 sleep 1
 run backup home --now --no-forget
-run plan home
+run plan home --days 30
 run forget --dry-run
 run forget --yes
 run plan home

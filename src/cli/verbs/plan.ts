@@ -13,12 +13,15 @@ import type {
 import type { Paint } from '../colour.ts'
 import { epochText } from '../epoch-name.ts'
 import { escapeControls } from '../escape.ts'
+import { forecastLines } from '../forecast-lines.ts'
 import { localTime } from '../local-time.ts'
 import { stepText } from '../plan-lines.ts'
 import { type RemoteLinesOptions, remoteLines } from '../plan-remote-lines.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { wrap } from '../width.ts'
 import { noForgetFlag, parseTime } from './shared-flags.ts'
+
+const mostDays = 3660
 
 export const planVerb: Verb = {
   name: 'plan',
@@ -27,6 +30,7 @@ export const planVerb: Verb = {
     'Show each step that `btrvault backup` would take now, with its reason: snapshots, sends and about how much file data each takes, and on each remote what the keep rule would forget, and what of the forgotten would be pruned; also every problem that would stop it. Nothing is changed and nothing is locked.\n\nThe hash at the end stands for the steps and for what they rest on: the backups, the snapshots, the rules. `btrvault backup --plan HASH` does that and nothing else.',
   examples: [
     { does: 'all sources', line: 'btrvault plan' },
+    { does: 'what a rule comes to in half a year', line: 'btrvault plan home --days 180' },
     { does: 'one source, for a program', line: 'btrvault plan home --json' },
   ],
   arguments: [{ name: 'source...', doc: 'names of sources; all when none is given' }],
@@ -36,6 +40,13 @@ export const planVerb: Verb = {
       doc: 'plan as if it were then, and every source had changed by then',
       parse: text => parseTime(Date.now())(text),
       wants: 'a time, such as 2027-01-01 or 2027-01-01T04:00+01:00',
+    },
+    {
+      flags: '--days <count>',
+      doc: 'also show how backups come and go over so many days, if the source changes all the time',
+      parse: text =>
+        /^[1-9]\d{0,3}$/.test(text) && Number(text) <= mostDays ? Number(text) : undefined,
+      wants: `a number of days from 1 to ${mostDays}`,
     },
     { flags: '--now', doc: 'plan what backup --now would do' },
     noForgetFlag,
@@ -53,6 +64,7 @@ async function runPlan(call: Call): Promise<Outcome> {
   const report = await plan(call.context, {
     config: await call.config(),
     sources: call.arguments,
+    days: call.flags.number('days'),
     at: call.flags.value('at') as Date | undefined,
     regardless: call.flags.is('now'),
     forget: call.flags.is('forget'),
@@ -73,6 +85,7 @@ export function planReportLines(
   const lines = sources.flatMap((source, index) => [
     ...(index === 0 ? [] : ['']),
     ...sourceLines(source, options),
+    ...(source.forecast === null ? [] : forecastLines(source.forecast, { ...view, timezone })),
     ...(rules ? source.remotes.flatMap(remote => ruleLines(remote, view, timezone)) : []),
     ...(rules ? snapshotLines(source.snapshots, view) : []),
   ])
