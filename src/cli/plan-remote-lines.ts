@@ -62,9 +62,12 @@ function countsText(
   const notBefore = forgets[0]?.notBefore
   const until = notBefore === undefined ? '' : `, hidden until ${localTime(notBefore, timezone)}`
   const goes = first === undefined ? '' : ` (the first goes ${localTime(first, timezone)})`
+  const kept = backups.filter(({ reasons }) => reasons.length > 0).length
+  const left = backups.length - kept - forgets.length
   return [
-    `${backups.length - forgets.length} kept`,
+    `${kept} kept`,
     ...(forgets.length > 0 ? [`${forgets.length} to forget${until}`] : []),
+    ...(left > 0 ? [`${left} more that no rule keeps`] : []),
     ...(pruned.size > 0 ? [`${pruned.size} to prune`] : []),
     ...(waiting.length > 0 ? [`${waiting.length} hidden already${goes}`] : []),
   ].join('; ')

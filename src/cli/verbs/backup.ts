@@ -85,7 +85,7 @@ function sourceLines(report: SourceReport, { dryRun, timezone, paint }: Showing)
     return [name, ...steps, ...failures.map(line => `  ${line}`)]
   }
   const sends = report.sends.map(send => sendLine(name, send, paint))
-  const isIdle = sends.length === 0 && failures.length === 0
+  const isIdle = sends.length + failures.length + report.deletions.length === 0
   const idle = isIdle ? [`${paint('good', '✓')} ${name}: nothing is due, nothing to do`] : []
   const failed =
     failures.length === 0
