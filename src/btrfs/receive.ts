@@ -1,7 +1,6 @@
 // Starting `btrfs receive`, fed through its stdin with bytes that were checked before (L6). Never
 // with -e, -E or -f: they accept what is incomplete, or succeed without having read anything.
 
-import type { Writable } from 'node:stream'
 import { Failure, isFailure } from '../base/failure.ts'
 import { type ProgramOutcome, startProgram } from '../base/process.ts'
 import { type Errno, errnoInWords, errnoOf } from './complaint.ts'
@@ -10,12 +9,12 @@ import { BtrfsComplaint, succeeded } from './run.ts'
 export interface ReceiveCall {
   /** A plain directory on the target filesystem that nobody else can write to. */
   readonly staging: string
+  /** Where the stream comes from: a pipe's read end, whose copy here the caller closes. */
+  readonly input: number
   readonly signal?: AbortSignal | undefined
 }
 
 export interface RunningReceive {
-  /** End it after the stream's last byte. Its errors are told by `done`. */
-  readonly stdin: Writable
   /**
    * Resolves when receive exits with 0, which alone proves nothing: show the subvolume. Rejects
    * with 'receive-failed', 'no-space', or 'interrupted'; then a writable part of a subvolume may
@@ -28,10 +27,9 @@ export function startReceive(call: ReceiveCall): RunningReceive {
   const running = startProgram({
     program: 'btrfs',
     args: ['receive', '-q', '-C', call.staging],
-    stdin: 'pipe',
+    stdin: call.input,
     signal: call.signal,
   })
-  if (running.stdin === null) throw new Error('a pipe was asked for')
   const done = running.done.then(
     outcome => {
       if (!succeeded(outcome)) throw receiveFailure(call.staging, outcome)
@@ -43,7 +41,7 @@ export function startReceive(call: ReceiveCall): RunningReceive {
   )
   // The caller feeds the stream first and looks at this later.
   done.catch(() => {})
-  return { stdin: running.stdin, done }
+  return { done }
 }
 
 /** Messages are ours, because btrfs names the file that it stumbled over (L10). */

@@ -7,8 +7,8 @@ import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/gua
 import type { FailureMessage } from './worker-protocol.ts'
 
 export interface ReaderTask {
-  /** A FIFO that the main thread holds open until 'opened' arrives. */
-  readonly path: string
+  /** Of a pipe; the thread closes it. */
+  readonly readEnd: number
   readonly frameSize: number
   readonly segmentSize: number
   readonly expect: StreamExpectation
@@ -18,7 +18,6 @@ export interface ReaderTask {
 }
 
 export type ReaderMessage =
-  | { readonly kind: 'opened' }
   | { readonly kind: 'head'; readonly head: StreamHead }
   | { readonly kind: 'skeleton'; readonly bytes: Uint8Array<ArrayBuffer> }
   | ReaderFrame

@@ -2,7 +2,7 @@
 // pipe costs through the event loop, and the guard sees every byte before anyone else does.
 
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { StreamGuard } from '../stream/guard.ts'
 import type { ReaderMessage, ReaderTask, SpentFrame } from './reader-protocol.ts'
@@ -14,15 +14,12 @@ const credits = new Int32Array(task.credits)
 run()
 
 function run(): void {
-  let fd: number | undefined
   try {
-    fd = openSync(task.path, 'r')
-    send({ kind: 'opened' })
-    readStream(fd)
+    readStream(task.readEnd)
   } catch (error) {
     send(failureMessage(error))
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    closeSync(task.readEnd)
   }
 }
 

@@ -1,14 +1,10 @@
 // The main thread's end of the reader thread: a send stream as guarded frames, in order.
 
-import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { closeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { releaseBytes } from '../base/bytes.ts'
 import { Failure, interruption, isFailure, throwIfAborted } from '../base/failure.ts'
-import { runProgram } from '../base/process.ts'
+import { openPipe, type Pipe } from '../base/pipe.ts'
 import type { StreamExpectation, StreamHead, StreamSummary } from '../stream/guard.ts'
 import type { ReaderFrame, ReaderMessage, ReaderTask, SpentFrame } from './reader-protocol.ts'
 import { stopCredits } from './reader-protocol.ts'
@@ -45,44 +41,27 @@ export class StreamReader {
   readonly #exited: Promise<void>
   #wake: (() => void) | undefined
   #died: Error | undefined
-  #writer: FileHandle | undefined
+  #writeEnd: number | undefined
   #end: StreamEnd | undefined
 
   static async open(options: ReaderOptions): Promise<StreamReader> {
     throwIfAborted(options.signal)
-    const folder = await mkdtemp(join(tmpdir(), 'btrvault-pipe-'))
-    const path = join(folder, randomBytes(4).toString('hex'))
-    let keeper: FileHandle | undefined
-    let reader: StreamReader | undefined
-    try {
-      await runProgram({ program: 'mkfifo', args: ['-m', '600', path] })
-      // Opened for both, a FIFO blocks nobody; it stands in until each end has its own side.
-      keeper = await open(path, constants.O_RDWR)
-      reader = new StreamReader(path, options)
-      reader.#writer = await open(path, constants.O_WRONLY)
-      await reader.#opened()
-      await keeper.close()
-      return reader
-    } catch (error) {
-      await keeper?.close()
-      await reader?.close()
-      throw error
-    } finally {
-      // Both ends are open: nobody needs the name any more, and a run that is killed leaves none.
-      await rm(folder, { recursive: true, force: true })
-    }
+    return new StreamReader(await openPipe(), options)
   }
 
-  private constructor(path: string, options: ReaderOptions) {
+  private constructor({ readEnd, writeEnd }: Pipe, options: ReaderOptions) {
     const { frameSize, segmentSize, expect } = options
     const credits = new SharedArrayBuffer(4)
     this.#options = options
     this.#credits = new Int32Array(credits)
+    this.#writeEnd = writeEnd
     const skeleton = options.onSkeleton !== undefined
-    const task: ReaderTask = { path, frameSize, segmentSize, expect, skeleton, credits }
+    const task: ReaderTask = { readEnd, frameSize, segmentSize, expect, skeleton, credits }
     const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#worker = new Worker(new URL(`./reader-worker.${ending}`, import.meta.url), {
       workerData: task,
+      // It closes what the main thread opened.
+      trackUnmanagedFds: false,
     })
     this.#worker.on('message', (message: ReaderMessage) => this.#receive(message))
     this.#worker.on('error', (error: Error) => this.#die(error))
@@ -97,14 +76,14 @@ export class StreamReader {
 
   /** The pipe's write end, for the producer. */
   get writeFd(): number {
-    if (this.#writer === undefined) throw new Error('the write end was closed')
-    return this.#writer.fd
+    if (this.#writeEnd === undefined) throw new Error('the write end was closed')
+    return this.#writeEnd
   }
 
   /** Closes our copy of the write end: from now on the pipe ends when the producer does. */
-  async producerStarted(): Promise<void> {
-    await this.#writer?.close()
-    this.#writer = undefined
+  producerStarted(): void {
+    if (this.#writeEnd !== undefined) closeSync(this.#writeEnd)
+    this.#writeEnd = undefined
   }
 
   /** Ends normally only after a clean END (L1); then `end` is there. */
@@ -129,8 +108,6 @@ export class StreamReader {
           throw unsound(failureOf(message))
         case 'stopped':
           throw new Error('the reader was stopped')
-        case 'opened':
-          break
       }
     }
   }
@@ -147,16 +124,10 @@ export class StreamReader {
   }
 
   async close(): Promise<void> {
-    await this.producerStarted()
+    this.producerStarted()
     Atomics.store(this.#credits, 0, stopCredits)
     Atomics.notify(this.#credits, 0)
     await this.#exited
-  }
-
-  /** Not to be interrupted: a thread that has not opened its end yet would wait for us for ever. */
-  async #opened(): Promise<void> {
-    const message = await this.#next(undefined)
-    if (message.kind === 'failed') throw failureOf(message)
   }
 
   #grant(count: number): void {

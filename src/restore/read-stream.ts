@@ -25,11 +25,28 @@ export interface ReadStreamOptions {
 /** Ends normally only when every byte was what `btrfs send` wrote (L1, L6); else Failure 'corrupt'. */
 export async function* readStream(
   repository: Repository,
+  link: { readonly backup: Backup; readonly index: BackupIndex },
+  options: ReadStreamOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const hash = createHash('sha256')
+  for await (const raw of readFrames(repository, link, options)) {
+    hash.update(raw)
+    yield raw
+  }
+  if (hash.digest('hex') === link.index.end.streamSha256) return
+  throw new Failure(
+    'corrupt',
+    `cannot use the stream of backup ${link.backup.manifest.seq}: its SHA-256 is not what the index says`,
+  )
+}
+
+/** The same, for who takes the SHA-256 of all of it: only that tells that nothing is missing. */
+export async function* readFrames(
+  repository: Repository,
   { backup, index }: { readonly backup: Backup; readonly index: BackupIndex },
   options: ReadStreamOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const { manifest } = backup
-  const hash = createHash('sha256')
   let n = 0
   for await (const fetched of fetchSegments(repository, backup, options)) {
     const segment = index.segments[n]
@@ -39,16 +56,10 @@ export async function* readStream(
     const open = { pool: options.pool, parameters, label: fetched.key }
     for await (const { raw, lead } of openSegment(fetched.bytes, inside, open)) {
       if (lead) checkLead(lead, { manifest, role: 'segment', n, offset: segment.offset })
-      hash.update(raw)
       yield raw
     }
     n += 1
   }
-  if (hash.digest('hex') === index.end.streamSha256) return
-  throw new Failure(
-    'corrupt',
-    `cannot use the stream of backup ${manifest.seq}: its SHA-256 is not what the index says`,
-  )
 }
 
 async function* fetchSegments(

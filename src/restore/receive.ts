@@ -1,15 +1,17 @@
 // A verified stream into `btrfs receive`, guarded once more on the way, judged by what exists
 // afterwards.
 
-import type { Writable } from 'node:stream'
-import { releaseBytes } from '../base/bytes.ts'
-import { Failure, interruption } from '../base/failure.ts'
+import { systemClock } from '../base/clock.ts'
+import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import type { Btrfs } from '../btrfs/btrfs.ts'
 import type { Backup, StreamFacts } from '../model/backup.ts'
+import type { Sha256 } from '../model/ids.ts'
 import type { Subvolume } from '../model/subvolume.ts'
+import { StreamWriter } from '../pack/stream-writer.ts'
 import { StreamGuard } from '../stream/guard.ts'
-import type { StreamMender } from '../stream/mender.ts'
+import { StreamMender } from '../stream/mender.ts'
 import type { SymlinkNames } from '../stream/symlink-names.ts'
+import type { Tree } from '../stream/tree.ts'
 
 export interface ReceiveTask {
   readonly btrfs: Btrfs
@@ -20,74 +22,101 @@ export interface ReceiveTask {
   readonly parent: StreamFacts | null
   /** Its pieces are taken over: their memory is given back as soon as they were received. */
   readonly stream: AsyncIterable<Uint8Array<ArrayBuffer>>
+  /** Of the whole stream; undefined where `stream` throws in its place. */
+  readonly sha256: Sha256 | undefined
   /** Symlinks that the chain has made so far; updated. */
   readonly symlinks: SymlinkNames
-  /** Puts in what receive would lose; undefined passes the stream on as it is. */
-  readonly mender: StreamMender | undefined
+  /**
+   * Put in what receive would lose; `tree` is the parent's, and is taken over. Undefined passes the
+   * stream on as it is.
+   */
+  readonly mend: { readonly tree: Tree | undefined } | undefined
   readonly signal: AbortSignal
   readonly onBytes?: (bytes: number) => void
 }
 
-/** Rejects with 'corrupt' or 'receive-failed'; part of a subvolume may then lie in staging. */
-export async function receiveStream(task: ReceiveTask): Promise<Subvolume> {
-  const giveUp = new AbortController()
-  const signal = AbortSignal.any([task.signal, giveUp.signal])
-  const receive = task.btrfs.startReceive({ staging: task.staging, signal })
-  const pipe = new Feeder(receive.stdin, receive.done, signal)
-  try {
-    for await (const piece of guarded(task)) await pipe.write(piece)
-    await pipe.end()
-    await receive.done
-  } catch (error) {
-    giveUp.abort(error)
-    await receive.done.catch(() => {})
-    throw error
-  }
-  return await judge(task)
+export interface Received {
+  readonly snapshot: Subvolume
+  /** What it must look like; undefined when nothing was mended. */
+  readonly tree: Tree | undefined
 }
 
-/** Bytes guarded and mended in one go: about as many as wait in a pipe, so that receive never waits for us. */
-const sliceBytes = 128 * 1024
-
-interface Piece {
-  readonly bytes: Uint8Array
-  /** With the last piece of a chunk: memory that nobody needs once it was written. */
-  readonly spent: Uint8Array | undefined
+/** Rejects with 'corrupt' or 'receive-failed'; part of a subvolume may then lie in staging. */
+export async function receiveStream(task: ReceiveTask): Promise<Received> {
+  const giveUp = new AbortController()
+  const signal = AbortSignal.any([task.signal, giveUp.signal])
+  throwIfAborted(signal)
+  const pipe = await StreamWriter.open({ hashed: task.sha256 !== undefined })
+  try {
+    const receive = task.btrfs.startReceive({ staging: task.staging, input: pipe.readFd, signal })
+    pipe.consumerStarted()
+    try {
+      const tree = await feed(task, pipe)
+      await receive.done
+      return { snapshot: await judge(task), tree }
+    } catch (error) {
+      throw await receiversWord(error, receive.done)
+    } finally {
+      giveUp.abort()
+      await receive.done.catch(() => {})
+    }
+  } finally {
+    await pipe.close()
+  }
 }
 
 /**
- * The stream, each slice only after the guard agreed to it, the last one only after the stream's
+ * The stream, each piece only after the guard agreed to it, the last one only after the stream's
  * own hash was right: it holds END, without which receive never marks a subvolume as received.
  */
-async function* guarded(task: ReceiveTask): AsyncGenerator<Piece> {
-  const guard = guardFor(task)
-  let held: readonly Piece[] = []
+async function feed(task: ReceiveTask, pipe: StreamWriter): Promise<Tree | undefined> {
+  const filter = filterFor(task)
   for await (const chunk of task.stream) {
-    for (let at = 0; at < chunk.length; at += sliceBytes) {
-      const bytes = chunk.subarray(at, at + sliceBytes)
-      guard.write(bytes)
-      yield* held
-      const spent = at + sliceBytes >= chunk.length ? chunk : undefined
-      held = pieces(task.mender?.write(bytes) ?? [bytes], spent)
-    }
-    task.onBytes?.(chunk.length)
+    const { length } = chunk
+    const pieces = filter.write(chunk)
+    await pipe.write(chunk, pieces)
+    task.onBytes?.(length)
   }
-  guard.finish()
-  yield* held
+  const tree = filter.finish()
+  if (await pipe.end(task.sha256)) return tree
+  throw new Failure(
+    'corrupt',
+    `cannot use the stream of backup ${task.backup.manifest.seq}: its SHA-256 is not what the index says`,
+  )
 }
 
-function pieces(parts: readonly Uint8Array[], spent: Uint8Array | undefined): Piece[] {
-  return parts.map((bytes, n) => ({ bytes, spent: n === parts.length - 1 ? spent : undefined }))
+interface Filter {
+  /** What to pass on of the chunk. */
+  write(chunk: Uint8Array<ArrayBuffer>): readonly Uint8Array[]
+  finish(): Tree | undefined
+}
+
+function filterFor(task: ReceiveTask): Filter {
+  const { mend, symlinks } = task
+  if (mend !== undefined) {
+    return new StreamMender({ tree: mend.tree, expect: expectationOf(task), symlinks })
+  }
+  const guard = guardFor(task)
+  return {
+    write: chunk => {
+      guard.write(chunk)
+      return [chunk]
+    },
+    finish: () => {
+      guard.finish()
+      return undefined
+    },
+  }
 }
 
 /** Holds a stream to what its signed manifest says. */
-export function guardFor({
-  backup,
-  parent,
-  symlinks,
-}: Pick<ReceiveTask, 'backup' | 'parent' | 'symlinks'>): StreamGuard {
+export function guardFor(task: Pick<ReceiveTask, 'backup' | 'parent' | 'symlinks'>): StreamGuard {
+  return new StreamGuard({ expect: expectationOf(task), symlinks: task.symlinks })
+}
+
+function expectationOf({ backup, parent }: Pick<ReceiveTask, 'backup' | 'parent'>) {
   const { uuid, ctransid } = backup.manifest.stream
-  return new StreamGuard({ expect: { uuid, ctransid, parent }, symlinks })
+  return { uuid, ctransid, parent }
 }
 
 /** Neither exit status nor existence proves anything: only these marks do. */
@@ -103,43 +132,13 @@ async function judge({ btrfs, staging, backup, signal }: ReceiveTask): Promise<S
   )
 }
 
-/**
- * Writes with back-pressure, one piece ahead: the next one is guarded while receive still reads.
- * A receiver that died fails the write instead of hanging it.
- */
-class Feeder {
-  readonly #pipe: Writable
-  readonly #ended: Promise<never>
-  readonly #signal: AbortSignal
-  #lastWritten: Promise<void> = Promise.resolve()
-
-  constructor(pipe: Writable, done: Promise<void>, signal: AbortSignal) {
-    this.#pipe = pipe
-    this.#signal = signal
-    // Its errors are EPIPE and the like; the receiver's own word says more.
-    pipe.on('error', () => {})
-    this.#ended = done.then(() => {
-      throw new Failure('receive-failed', 'cannot go on: btrfs receive ended before its stream did')
-    })
-    this.#ended.catch(() => {})
-  }
-
-  async write({ bytes, spent }: Piece): Promise<void> {
-    if (this.#signal.aborted) throw interruption(this.#signal)
-    const before = this.#lastWritten
-    this.#lastWritten = new Promise<void>(resolve => {
-      this.#pipe.write(bytes, error => {
-        if (error) return
-        // Waiting for the garbage collector costs memory, and work of its own.
-        if (spent !== undefined) releaseBytes(spent)
-        resolve()
-      })
-    })
-    await Promise.race([before, this.#ended])
-  }
-
-  async end(): Promise<void> {
-    const ended = new Promise<void>(resolve => this.#pipe.end(() => resolve()))
-    await Promise.race([ended, this.#ended.catch(() => {})])
-  }
+/** When the pipe breaks, the receiver knows why: give it a moment to say so. */
+async function receiversWord(error: unknown, done: Promise<void>): Promise<unknown> {
+  if (!isFailure(error, 'failed')) return error
+  const early = 'cannot go on: btrfs receive ended before its stream did'
+  const word = done.then(
+    () => new Failure('receive-failed', early, { cause: error }),
+    (reason: unknown) => reason,
+  )
+  return await Promise.race([word, systemClock.sleep(2000).then(() => error)])
 }

@@ -8,11 +8,10 @@ import type { Repository } from '../catalog/repository.ts'
 import type { Backup } from '../model/backup.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import type { WorkerPool } from '../pack/worker-pool.ts'
-import { StreamMender } from '../stream/mender.ts'
 import { SymlinkNames } from '../stream/symlink-names.ts'
 import type { Tree } from '../stream/tree.ts'
 import type { BackupIndex } from './read-index.ts'
-import { readStream } from './read-stream.ts'
+import { readFrames } from './read-stream.ts'
 import { receiveStream } from './receive.ts'
 
 export interface Link {
@@ -69,23 +68,23 @@ async function receiveLinks(task: ChainTask, staging: string) {
   for (const link of task.links) {
     task.onLink?.(link)
     const { backup } = link
-    const mender = task.mend && new StreamMender({ tree })
     const received = await receiveStream({
       btrfs,
       staging,
       backup,
       parent: backup.manifest.parent === null ? null : (parent?.manifest.stream ?? null),
-      stream: readStream(repository, link, { pool, signal, onFetched }),
+      stream: readFrames(repository, link, { pool, signal, onFetched }),
+      sha256: link.index.end.streamSha256,
       symlinks,
-      mender,
+      mend: task.mend && { tree },
       signal,
       ...(task.onReceived && { onBytes: task.onReceived }),
     })
     if (task.latestOnly)
       for (const ancestor of staged.splice(0)) await btrfs.discardStaged(ancestor)
-    staged.push(received)
+    staged.push(received.snapshot)
     parent = backup
-    tree = mender?.finish()
+    tree = received.tree
   }
   return { staged, tree }
 }

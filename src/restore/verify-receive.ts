@@ -5,7 +5,6 @@ import { Failure } from '../base/failure.ts'
 import type { Btrfs } from '../btrfs/btrfs.ts'
 import type { Backup } from '../model/backup.ts'
 import type { Subvolume } from '../model/subvolume.ts'
-import { StreamMender } from '../stream/mender.ts'
 import { SymlinkNames } from '../stream/symlink-names.ts'
 import type { Tree } from '../stream/tree.ts'
 import { receiveStream } from './receive.ts'
@@ -70,19 +69,20 @@ export class TrialReceiver {
     const { backup, parent, pieces, childCount } = task
     // The last one that is built on it may have the parent's tree and change it.
     const isLast = above?.childrenLeft === 1
-    const mender = new StreamMender({ tree: isLast ? above.tree : above?.tree.clone() })
+    const parentTree = isLast ? above.tree : above?.tree.clone()
     const symlinks = above?.symlinks.clone() ?? new SymlinkNames()
-    const snapshot = await receiveStream({
+    const { snapshot, tree } = await receiveStream({
       btrfs,
       staging,
       backup,
       parent: parent?.manifest.stream ?? null,
       stream: pieces,
+      sha256: undefined,
       symlinks,
-      mender,
+      mend: { tree: parentTree },
       signal,
     })
-    const tree = mender.finish()
+    if (tree === undefined) throw new Error('a mended stream makes a tree')
     const failure = await judge(snapshot, tree)
     if (failure !== undefined) throw failure
     return { snapshot, tree, symlinks, childrenLeft: childCount }

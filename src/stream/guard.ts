@@ -56,19 +56,25 @@ export interface StreamGuardOptions {
   readonly onHead?: ((head: StreamHead) => void) | undefined
   /** The names of the parent's guard, so that a chain's later streams can't use its symlinks. */
   readonly symlinks?: SymlinkNames | undefined
+  /** Sees each command that the guard agrees to, and may refuse it. */
+  readonly also?: Pick<CommandVisitor, 'command'> | undefined
 }
 
 export class StreamGuard {
+  /** Where in the stream it is. */
+  readonly reader: Pick<CommandReader, 'version' | 'bytes' | 'head' | 'openHeadBytes'>
   readonly #reader: CommandReader
   readonly #rules: GuardRules
   readonly #skeleton: SkeletonPieces | undefined
 
-  constructor({ expect, onSkeleton, onHead, symlinks = new SymlinkNames() }: StreamGuardOptions) {
+  constructor(options: StreamGuardOptions) {
+    const { expect, onSkeleton, onHead, symlinks = new SymlinkNames(), also } = options
     const skeleton = onSkeleton === undefined ? undefined : new SkeletonPieces(onSkeleton)
     const version = () => this.#reader.version
     this.#skeleton = skeleton
-    this.#rules = new GuardRules({ expect, onHead, symlinks, version, skeleton })
+    this.#rules = new GuardRules({ expect, onHead, symlinks, version, skeleton, also })
     this.#reader = new CommandReader({ visitor: this.#rules, payload: 'included' })
+    this.reader = this.#reader
   }
 
   get head(): StreamHead | undefined {
@@ -106,6 +112,7 @@ interface RulesOptions {
   readonly symlinks: SymlinkNames
   readonly version: () => number
   readonly skeleton: SkeletonPieces | undefined
+  readonly also: Pick<CommandVisitor, 'command'> | undefined
 }
 
 const a = Attribute
@@ -117,6 +124,7 @@ class GuardRules implements CommandVisitor {
   readonly #onHead: ((head: StreamHead) => void) | undefined
   readonly #version: () => number
   readonly #skeleton: SkeletonPieces | undefined
+  readonly #also: Pick<CommandVisitor, 'command'> | undefined
   head: StreamHead | undefined
   payloadBytes = 0
   createdCount = 0
@@ -127,9 +135,17 @@ class GuardRules implements CommandVisitor {
     this.#onHead = options.onHead
     this.#version = options.version
     this.#skeleton = options.skeleton
+    this.#also = options.also
   }
 
   command(layout: CommandLayout, fields: CommandFields, payloadBytes: number): string | undefined {
+    return (
+      this.#problem(layout, fields, payloadBytes) ??
+      this.#also?.command(layout, fields, payloadBytes)
+    )
+  }
+
+  #problem(layout: CommandLayout, fields: CommandFields, payloadBytes: number): string | undefined {
     const wrong = commandProblem(layout, fields, payloadBytes)
     if (wrong !== undefined) return wrong
     if (layout.id === Command.subvol || layout.id === Command.snapshot) {

@@ -11,7 +11,8 @@
 import { Attribute, Command, type CommandLayout } from './commands.ts'
 import { encodeCommand } from './encode.ts'
 import type { CommandFields } from './fields.ts'
-import { CommandReader, type CommandVisitor } from './reader.ts'
+import { StreamGuard, type StreamGuardOptions } from './guard.ts'
+import type { CommandVisitor } from './reader.ts'
 import { isNeverSet, TreeEdits } from './replay.ts'
 import { pairsOf, type Tree } from './tree.ts'
 
@@ -27,23 +28,32 @@ interface Splice {
   readonly insert: readonly Uint8Array[]
 }
 
+export interface StreamMenderOptions extends Pick<StreamGuardOptions, 'expect' | 'symlinks'> {
+  /** The parent's, for a difference; it is taken over and changed. */
+  readonly tree: Tree | undefined
+}
+
+/** Guards the stream in the same pass. */
 export class StreamMender {
-  readonly #reader: CommandReader
+  readonly #guard: StreamGuard
   readonly #edits: MendingEdits
   /** The start of a head that is not whole yet: it may have to be left out. */
   #kept: Uint8Array = new Uint8Array(0)
 
-  /** `tree` is the parent's, for a difference; it is taken over and changed. */
-  constructor({ tree }: { readonly tree: Tree | undefined }) {
-    this.#edits = new MendingEdits(tree, () => this.#reader)
-    this.#reader = new CommandReader({ visitor: this.#edits, payload: 'included' })
+  constructor({ tree, ...guard }: StreamMenderOptions) {
+    this.#edits = new MendingEdits(tree, () => this.#guard.reader)
+    this.#guard = new StreamGuard({ ...guard, also: this.#edits })
   }
 
-  /** What to pass on. Pieces are views of `chunk`, which must stay as it is until they are used. */
+  /**
+   * What to pass on. Pieces are views of `chunk`, which must stay as it is until they are used.
+   * Throws Failure 'corrupt' when the guard refuses the stream, or it does not fit the tree.
+   */
   write(chunk: Uint8Array): Uint8Array[] {
-    const before = this.#reader.bytes
-    this.#reader.write(chunk)
-    const safe = this.#reader.bytes - this.#reader.openHeadBytes
+    const { reader } = this.#guard
+    const before = reader.bytes
+    this.#guard.write(chunk)
+    const safe = reader.bytes - reader.openHeadBytes
     const source = [
       { offset: before - this.#kept.length, bytes: this.#kept },
       { offset: before, bytes: chunk },
@@ -55,24 +65,24 @@ export class StreamMender {
       at = end
     }
     out.push(...cut(source, at, safe))
-    this.#kept = joined(cut(source, safe, this.#reader.bytes))
+    this.#kept = joined(cut(source, safe, reader.bytes))
     return out.filter(piece => piece.length > 0)
   }
 
   /** The tree as it was at the source; now also what receive makes of it. */
   finish(): Tree {
-    this.#reader.finish()
+    this.#guard.finish()
     return this.#edits.tree
   }
 }
 
-class MendingEdits implements CommandVisitor {
+class MendingEdits implements Pick<CommandVisitor, 'command'> {
   readonly splices: Splice[] = []
   readonly #replay: TreeEdits
   readonly #inherited: readonly string[]
-  readonly #reader: () => CommandReader
+  readonly #reader: () => StreamGuard['reader']
 
-  constructor(tree: Tree | undefined, reader: () => CommandReader) {
+  constructor(tree: Tree | undefined, reader: () => StreamGuard['reader']) {
     this.#replay = new TreeEdits(tree)
     this.#reader = reader
     this.#inherited = this.#onRoot().map(([name]) => name)
@@ -83,7 +93,7 @@ class MendingEdits implements CommandVisitor {
   }
 
   command(layout: CommandLayout, fields: CommandFields, payloadBytes: number): string | undefined {
-    const wrong = this.#replay.command(layout, fields, payloadBytes)
+    const wrong = this.#replay.apply(layout, fields, payloadBytes)
     if (wrong !== undefined) return wrong
     const { start, end } = this.#reader().head
     const id: number = layout.id

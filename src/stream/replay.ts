@@ -57,8 +57,11 @@ export class TreeEdits implements CommandVisitor {
   }
 
   command(layout: CommandLayout, fields: CommandFields, payloadBytes: number): string | undefined {
-    const wrong = commandProblem(layout, fields, payloadBytes)
-    if (wrong !== undefined) return wrong
+    return commandProblem(layout, fields, payloadBytes) ?? this.apply(layout, fields, payloadBytes)
+  }
+
+  /** A command that a guard agreed to. */
+  apply(layout: CommandLayout, fields: CommandFields, payloadBytes: number): string | undefined {
     const id: number = layout.id
     if (id === Command.subvol || id === Command.snapshot) return this.#begin(id, fields)
     if (this.tree.identity === undefined)

@@ -9,11 +9,13 @@ import {
   readFileSync,
   statSync,
 } from 'node:fs'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Failure } from '../../src/base/failure.ts'
+import { openPipe } from '../../src/base/pipe.ts'
 import { startReceive } from '../../src/btrfs/receive.ts'
 import { type SendCall, startSend } from '../../src/btrfs/send.ts'
 import { makeSnapshot } from '../../src/btrfs/snapshot.ts'
@@ -46,8 +48,11 @@ async function sent(call: Omit<SendCall, 'output' | 'protocol'>): Promise<Buffer
 }
 
 async function receive(staging: string, stream: Buffer, signal?: AbortSignal): Promise<void> {
-  const running = startReceive({ staging, signal })
-  await pipeline(Readable.from([stream]), running.stdin).catch(() => {})
+  const pipe = await openPipe()
+  const running = startReceive({ staging, input: pipe.readEnd, signal })
+  closeSync(pipe.readEnd)
+  const stdin = new Socket({ fd: pipe.writeEnd, readable: false })
+  await pipeline(Readable.from([stream]), stdin).catch(() => {})
   await running.done
 }
 
@@ -293,12 +298,16 @@ test('startReceive() tells that the target is full', async () => {
 test('an interrupted receive ends the program and leaves only a writable part', async () => {
   const staging = stagingFolder('interrupted')
   const abort = new AbortController()
-  const running = startReceive({ staging, signal: abort.signal })
-  running.stdin.write(difference.subarray(0, 0))
-  running.stdin.write(fulls.subarray(0, fulls.length - 30))
+  const pipe = await openPipe()
+  const running = startReceive({ staging, input: pipe.readEnd, signal: abort.signal })
+  closeSync(pipe.readEnd)
+  const stdin = new Socket({ fd: pipe.writeEnd, readable: false })
+  stdin.on('error', () => {})
+  stdin.write(fulls.subarray(0, fulls.length - 30))
   for (let i = 0; i < 100 && !existsSync(`${staging}/s1`); i += 1) await delay(10)
   abort.abort()
   await assert.rejects(running.done, { code: 'interrupted' })
+  stdin.destroy()
   const left = await showSubvolume(`${staging}/s1`)
   assert.equal(left.readOnly, false)
   assert.equal(left.receivedUuid, null)

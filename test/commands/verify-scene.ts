@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { Writable } from 'node:stream'
 import { Failure } from '../../src/base/failure.ts'
 import { type Btrfs, systemBtrfs } from '../../src/btrfs/btrfs.ts'
 import { namedObjects, signManifest } from '../../src/catalog/commit.ts'
@@ -189,10 +188,9 @@ export function last(report: VerifyReport): LevelCoverage {
 }
 
 export function refused(): ReturnType<Btrfs['startReceive']> {
-  const stdin = new Writable({ write: (_bytes, _encoding, done) => done() })
   const done = Promise.reject(new Failure('receive-failed', 'cannot receive: a test says no'))
   done.catch(() => {})
-  return { stdin, done }
+  return { done }
 }
 
 export async function foreignKey(): Promise<SigningKey> {

@@ -13,8 +13,8 @@ import {
   write as writeFd,
   writeFileSync,
 } from 'node:fs'
+import { Socket } from 'node:net'
 import { basename, dirname, join, relative } from 'node:path'
-import { Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import { concatBytes } from '../../src/base/bytes.ts'
 import { Failure } from '../../src/base/failure.ts'
@@ -230,33 +230,29 @@ export class FakeBtrfs implements Btrfs {
     return { argv: ['btrfs', ...sendArguments(call)], done }
   }
 
-  startReceive({ staging, signal }: ReceiveCall): RunningReceive {
+  startReceive({ staging, input, signal }: ReceiveCall): RunningReceive {
     const record = { chunks: [] as Uint8Array<ArrayBuffer>[], ended: false }
     this.received.push(record)
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stdin = new Writable({
-      write: (chunk: Buffer, _encoding, callback) => {
-        record.chunks.push(new Uint8Array(chunk))
-        callback()
-      },
-      final: callback => {
-        record.ended = true
-        callback()
-        try {
-          this.#receive(staging, concatBytes(record.chunks))
-          resolve()
-        } catch (error) {
-          reject(error)
-        }
-      },
-    })
-    const abort = () => {
-      stdin.destroy()
-      reject(new Failure('interrupted', 'receive was stopped'))
+    // The caller closes its own copy of the pipe's end as soon as we have ours.
+    const fd = openSync(`/proc/self/fd/${input}`, 'r')
+    const stdin = new Socket({ fd, writable: false, signal })
+    const done = this.#receiveFrom(stdin, record, staging)
+    done.catch(() => {})
+    return { done }
+  }
+
+  async #receiveFrom(
+    stdin: AsyncIterable<Buffer>,
+    record: { chunks: Uint8Array<ArrayBuffer>[]; ended: boolean },
+    staging: string,
+  ): Promise<void> {
+    try {
+      for await (const chunk of stdin) record.chunks.push(new Uint8Array(chunk))
+    } catch (cause) {
+      throw new Failure('interrupted', 'receive was stopped', { cause })
     }
-    signal?.addEventListener('abort', abort, { once: true })
-    promise.catch(() => {})
-    return { stdin, done: promise }
+    record.ended = true
+    this.#receive(staging, concatBytes(record.chunks))
   }
 
   async filesystemOf(): Promise<Filesystem> {

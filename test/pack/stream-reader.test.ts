@@ -122,7 +122,7 @@ describe('StreamReader', { timeout: 60_000 }, () => {
   it('L1: has no end before the stream has ended', async () => {
     const reader = await StreamReader.open(options())
     const producer = start(`exec cat ${file}`, reader)
-    await reader.producerStarted()
+    reader.producerStarted()
     for await (const _ of reader.frames()) break
     assert.throws(() => reader.end, /has not ended/)
     producer.kill('SIGKILL')
@@ -141,7 +141,7 @@ describe('StreamReader', { timeout: 60_000 }, () => {
     const abort = new AbortController()
     const reader = await StreamReader.open(options({ signal: abort.signal }))
     const producer = start('exec sleep 30', reader)
-    await reader.producerStarted()
+    reader.producerStarted()
     const reading = Array.fromAsync(reader.frames())
     setTimeout(() => abort.abort(), 50)
     await assert.rejects(inTime(reading), error => isFailure(error, 'interrupted'))
@@ -157,7 +157,7 @@ describe('StreamReader', { timeout: 60_000 }, () => {
   it('holds a producer back that is faster than its consumer', async () => {
     const reader = await StreamReader.open(options())
     const producer = start(`exec cat ${file}`, reader)
-    await reader.producerStarted()
+    reader.producerStarted()
     for await (const _ of reader.frames()) break
     await delay(300)
     // Four frames ahead and the one that was asked for, one in the thread's hand, and what a pipe holds.
@@ -194,7 +194,7 @@ async function round(n: number): Promise<void> {
     case 2: {
       const reader = await StreamReader.open(options())
       const producer = start(`exec cat ${file}`, reader)
-      await reader.producerStarted()
+      reader.producerStarted()
       for await (const _ of reader.frames()) break
       producer.kill('SIGKILL')
       await inTime(reader.close())
@@ -216,7 +216,7 @@ async function readAndTakeBack(script: string): Promise<Uint8Array[]> {
   const reader = await StreamReader.open(options({}))
   const producer = start(script, reader)
   try {
-    await reader.producerStarted()
+    reader.producerStarted()
     const copies: Uint8Array[] = []
     for await (const { bytes } of reader.frames()) {
       copies.push(bytes.slice())
@@ -239,7 +239,7 @@ async function readAll(
   const reader = await StreamReader.open(options(given))
   const producer = start(script, reader)
   try {
-    await reader.producerStarted()
+    reader.producerStarted()
     const frames: { bytes: Uint8Array; prefixSha256: string | undefined }[] = []
     for await (const frame of reader.frames()) {
       onFrame(frame.bytes)

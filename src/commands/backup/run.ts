@@ -156,7 +156,7 @@ class BackupRun {
         output: reader.writeFd,
         signal: AbortSignal.any([context.signal, giveUp.signal]),
       })
-      await reader.producerStarted()
+      reader.producerStarted()
       const estimated = this.#estimate(giveUp.signal)
       try {
         for await (const frame of reader.frames()) await this.#take(frame)

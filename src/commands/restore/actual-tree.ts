@@ -21,7 +21,7 @@ export async function actualTree(context: Context, snapshot: string): Promise<Tr
     const any = AbortSignal.any([signal, giveUp.signal])
     const output = reader.writeFd
     const send = btrfs.startSend({ snapshot, protocol, noData: true, output, signal: any })
-    await reader.producerStarted()
+    reader.producerStarted()
     try {
       const replay = new TreeReplay({ payload: 'included' })
       for await (const { bytes } of reader.frames()) replay.write(bytes)
