@@ -9,60 +9,75 @@ import { Failure } from '../base/failure.ts'
 import { failureMessage } from './worker-protocol.ts'
 import type { WriterMessage, WriterRequest, WriterTask } from './writer-protocol.ts'
 
+type Write = Extract<WriterRequest, { kind: 'write' }>
+
+class HeldWriter {
+  readonly #writeEnd: number
+  readonly #hash = createHash('sha256')
+  readonly #hashed: boolean
+  #held: Write | undefined
+
+  constructor({ writeEnd, hashed }: WriterTask) {
+    this.#writeEnd = writeEnd
+    this.#hashed = hashed
+  }
+
+  write(next: Write): void {
+    if (this.#hashed) this.#hash.update(next.chunk)
+    this.#writeHeld()
+    this.#held = next
+  }
+
+  end(sha256: string | undefined): boolean {
+    const isRight = !this.#hashed || this.#hash.digest('hex') === sha256
+    if (isRight) this.#writeHeld()
+    return isRight
+  }
+
+  #writeHeld(): void {
+    if (this.#held === undefined) return
+    const { chunk, parts } = this.#held
+    this.#held = undefined
+    for (const part of parts) {
+      this.#writeWhole(part instanceof Uint8Array ? part : chunk.subarray(part[0], part[1]))
+    }
+    releaseBytes(chunk)
+  }
+
+  #writeWhole(bytes: Uint8Array): void {
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        at += writeSync(this.#writeEnd, bytes, at, bytes.length - at)
+      }
+    } catch (cause) {
+      throw new Failure('failed', 'cannot write the stream: its reader is gone', { cause })
+    }
+  }
+}
+
 const task = workerData as WriterTask
-const hash = createHash('sha256')
-let held: Extract<WriterRequest, { kind: 'write' }> | undefined
+const writer = new HeldWriter(task)
 
 parentPort?.on('message', (request: WriterRequest) => {
   try {
-    const isOver = answer(request)
-    if (isOver) leave()
+    if (isOver(request)) leave()
   } catch (error) {
     send(failureMessage(error))
     leave()
   }
 })
 
-function answer(request: WriterRequest): boolean {
+function isOver(request: WriterRequest): boolean {
   switch (request.kind) {
     case 'write':
-      if (task.hashed) hash.update(request.chunk)
-      writeHeld()
-      held = request
+      writer.write(request)
       send({ kind: 'taken' })
       return false
-    case 'end': {
-      const isRight = !task.hashed || hash.digest('hex') === request.sha256
-      if (isRight) writeHeld()
-      send({ kind: 'ended', isRight })
+    case 'end':
+      send({ kind: 'ended', isRight: writer.end(request.sha256) })
       return true
-    }
     case 'stop':
       return true
-  }
-}
-
-function writeHeld(): void {
-  if (held === undefined) return
-  const { chunk, parts } = held
-  held = undefined
-  for (const part of parts) {
-    writeWhole(part instanceof Uint8Array ? part : chunk.subarray(part[0], part[1]))
-  }
-  releaseBytes(chunk)
-}
-
-function writeWhole(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) {
-    at += writeSome(bytes, at)
-  }
-}
-
-function writeSome(bytes: Uint8Array, at: number): number {
-  try {
-    return writeSync(task.writeEnd, bytes, at, bytes.length - at)
-  } catch (cause) {
-    throw new Failure('failed', 'cannot write the stream: its reader is gone', { cause })
   }
 }
 
