@@ -27,6 +27,8 @@ export interface SceneOptions {
   readonly keys?: KeyKind
   /** YAML of the remote, its place first. Default: a directory. */
   readonly remote?: (world: BtrfsWorld) => string
+  /** YAML of the source's rules on the remote, in one line. Default: `{}`. */
+  readonly rules?: string
   /** Further YAML of the remote: `encrypt: none`, … */
   readonly remoteRules?: string
   /** Smaller than a configuration may ask for. */
@@ -183,7 +185,7 @@ sources:
   home:
     path: ${world.path('home')}
     snapshots: ${world.path('.snapshots')}
-    remotes: { there: {} }
+    remotes: { there: ${options.rules ?? '{}'} }
 remotes:
   there:
     ${place}${rules}

@@ -125,11 +125,7 @@ async function start(folder: string): Promise<ServerFacts> {
     const stat = run('ceph', [...c, 'osd', 'stat', '-f', 'json'])
     if (!stat.includes('"num_up_osds":1')) throw new Error(stat)
   })
-  daemon(folder, 'rgw', ['radosgw', ...c, '-n', 'client.rgw', '-f'])
-  const endpoint = `http://127.0.0.1:${rgwPort}`
-  await until('radosgw', async () => {
-    await (await fetch(endpoint, { signal: AbortSignal.timeout(2000) })).text()
-  })
+  // The first command makes the zone that the next ones change.
   const accessKey = `AK${randomBytes(8).toString('hex')}`
   const secretKey = `SK${randomBytes(16).toString('hex')}`
   const keys = ['--access-key', accessKey, '--secret-key', secretKey]
@@ -141,9 +137,24 @@ async function start(folder: string): Promise<ServerFacts> {
     '--display-name=test',
     ...keys,
   ])
+  addStorageClass(folder, 'DEEP_ARCHIVE')
+  daemon(folder, 'rgw', ['radosgw', ...c, '-n', 'client.rgw', '-f'])
+  const endpoint = `http://127.0.0.1:${rgwPort}`
+  await until('radosgw', async () => {
+    await (await fetch(endpoint, { signal: AbortSignal.timeout(2000) })).text()
+  })
   const facts = { endpoint, accessKey, secretKey, folder }
   writeFileSync(join(folder, 'server.json'), JSON.stringify(facts), { mode: 0o600 })
   return facts
+}
+
+/** Before radosgw starts, which reads them once. A label only: what lies in it is read at once. */
+function addStorageClass(folder: string, name: string): void {
+  const place = ['--placement-id', 'default-placement', '--storage-class', name]
+  const admin = (...args: string[]) => run('radosgw-admin', [...adminOptions(folder), ...args])
+  admin('zonegroup', 'placement', 'add', '--rgw-zonegroup', 'default', ...place)
+  const pool = `default.rgw.${name.toLowerCase()}.data`
+  admin('zone', 'placement', 'add', '--rgw-zone', 'default', ...place, '--data-pool', pool)
 }
 
 function connect(facts: ServerFacts, stop: () => Promise<void>): Radosgw {
