@@ -5,7 +5,7 @@ import type { Backup } from '../model/backup.ts'
 import type { RepositoryId, RunId, SeriesId, Sha256, Uuid } from '../model/ids.ts'
 import type { SendStep, Step } from '../model/plan.ts'
 import type { Subvolume } from '../model/subvolume.ts'
-import type { RemoteSituation, SourceSituation } from './situation.ts'
+import { nextSeqOn, type RemoteSituation, type SourceSituation } from './situation.ts'
 
 /** Only what is made: nothing is released, forgotten or pruned. */
 export function situationAfter(
@@ -69,7 +69,7 @@ function withSent(remote: RemoteSituation, { step, snapshot, now }: Sent): Remot
   if (backups.some(isThis)) {
     return { ...remote, unfinished }
   }
-  const seq = backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), 0) + 1
+  const seq = nextSeqOn(remote)
   const from = step.parents[0]
   const same = backups.filter(({ manifest }) => manifest.snapshot.uuid === from?.snapshot)
   const parent = same.find(({ manifest }) => manifest.seq === from?.seq) ?? same[0]

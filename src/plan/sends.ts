@@ -7,7 +7,7 @@ import type { Subvolume } from '../model/subvolume.ts'
 import type { Behind } from './due.ts'
 import { type EpochName, type EpochSituation, epochOf, epochSituations } from './epochs.ts'
 import { kindBelow, type PoolItem, poolOf, type Sent, sentOf, wishParents } from './pool.ts'
-import type { RemoteSituation, SourceSituation } from './situation.ts'
+import { nextSeqOn, type RemoteSituation, type SourceSituation } from './situation.ts'
 
 export interface Queue {
   readonly now: Date
@@ -91,7 +91,7 @@ class SendDraft {
     },
   ): void {
     const { name: source, timeZone } = this.#situation
-    const { remote, backups } = this.#remote
+    const { remote } = this.#remote
     const { reason, sourceUuid, isThere, epoch } = what
     const { rules } = epoch
     // A difference from another subvolume's snapshot is a stream that means something else.
@@ -110,8 +110,7 @@ class SendDraft {
       wantsFull,
       fullLimitBytes: wantsFull ? unlimited : rules.policy.allowFullBytes,
     })
-    const highest = backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), 0)
-    const seq = highest + this.#planned.length + 1
+    const seq = nextSeqOn(this.#remote) + this.#planned.length
     const depth = (parents[0]?.depth ?? 0) + 1
     if (!isThere) this.#planned.push({ ...sent, seq, depth, sourceUuid, epoch: rules.epoch })
   }

@@ -34,8 +34,15 @@ export interface SeriesRules {
 /** The series of this source there. */
 export interface RemoteSituation extends SeriesRules {
   readonly remote: string
+  /** The highest that is taken, also by what is forgotten; absent: by the newest of `backups`. */
+  readonly highestSeq?: number
   /** The snapshot of a run that was cut short and can go on. */
   readonly unfinished: Uuid | undefined
   /** The epoch of that run; undefined: of none that has a name. */
   readonly unfinishedEpoch?: EpochId | undefined
+}
+
+/** What the next backup's number is expected to be. */
+export function nextSeqOn({ backups, highestSeq = 0 }: RemoteSituation): number {
+  return backups.reduce((most, { manifest }) => Math.max(most, manifest.seq), highestSeq) + 1
 }

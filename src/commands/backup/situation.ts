@@ -128,14 +128,14 @@ async function snapshotsIn(
 async function remoteSituation(
   { config, signingKey }: LookSession,
   source: SourceConfig,
-  { opened, series, backups, ruleSets }: RemoteView & Pick<SourceRemote, 'ruleSets'>,
+  { opened, series, backups, highestSeq, ruleSets }: RemoteView & Pick<SourceRemote, 'ruleSets'>,
 ): Promise<RemoteSituation> {
   const remote = opened.config.name
   const journal = await loadJournal(journalPath(config.state, source.name, remote))
   const run = unfinishedOf(journal, backups)?.run
   const epochNames = epochNamesOf(source, { secret: seriesSecretOf(signingKey), series })
   const unfinished = { unfinished: run?.snapshot, unfinishedEpoch: run?.epoch }
-  return { remote, backups, ...unfinished, ruleSets, epochNames }
+  return { remote, backups, highestSeq, ...unfinished, ruleSets, epochNames }
 }
 
 export function unmentioned(

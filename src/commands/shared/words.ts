@@ -69,8 +69,11 @@ function dropInWords(reason: DropReason, timeZone: string): string {
   switch (reason.kind) {
     case 'before': {
       const { unit, count, startMs } = reason
-      const spans = count === 1 ? `this ${unitNames[unit]}` : `the ${count} ${unitNames[unit]}s`
-      return `made before ${spans} from ${spanLabel(unit, startMs, timeZone)}`
+      const label = spanLabel(unit, startMs, timeZone)
+      const name = unitNames[unit]
+      return count === 1
+        ? `made before this ${name} (${label})`
+        : `made before the last ${count} ${name}s (from ${label})`
     }
     case 'not-first': {
       const { unit, startMs, first } = reason
