@@ -7,6 +7,7 @@ import { journalPath } from '../catalog/local-state.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
+import type { Retention } from '../model/lock.ts'
 import type { Plan, SendStep, Step } from '../model/plan.ts'
 import { type Forecast, forecast } from '../plan/forecast.ts'
 import { type KeptBackup, keepByRules } from '../plan/keep.ts'
@@ -17,6 +18,7 @@ import { expectedSnapshots } from '../plan/releases.ts'
 import type { SeriesRules } from '../plan/situation.ts'
 import { marksOfFailure, marksOfPlan, planHash } from './backup/plan-hash.ts'
 import { deletableViews, placeOf, planSource as planWhole } from './backup/planned.ts'
+import { plannedLock } from './backup/planned-lock.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type RemoteView, type Situation } from './backup/situation.ts'
 import { checkedRecipients, chooseSources } from './backup.ts'
@@ -107,6 +109,8 @@ export type PlannedStep = Step & {
   readonly because: string
   /** For a send. Null when it could not be found out. */
   readonly estimate?: SendEstimate | null
+  /** For a send: its object lock, and that of all that it is built on; absent: none. */
+  readonly lock?: Retention
 }
 
 export interface SendEstimate {
@@ -163,7 +167,7 @@ async function planSource(
       ...problems.map(problem => reportFailure(refusal(problem, source))),
     ]
     const planned: PlannedStep[] = []
-    for (const step of steps) planned.push(await explain(session, { source, situation, step }))
+    for (const step of steps) planned.push(await explain(session, { source, situation, step, now }))
     const after = situationAfter(situation, { steps, now })
     const remotes = after.remotes.map(({ remote, ...series }) => {
       const kept = keepByRules(series, { now, timeZone: situation.timeZone })
@@ -265,18 +269,22 @@ interface StepInPlace<Kind extends Step = Step> {
   readonly source: SourceConfig
   readonly situation: Situation
   readonly step: Kind
+  readonly now: Date
 }
 
 async function explain(session: LookSession, place: StepInPlace): Promise<PlannedStep> {
-  const { step } = place
-  const because = reasonInWords(step, session.config.timezone)
+  const { situation, step, now } = place
+  const { timezone: timeZone } = session.config
+  const because = reasonInWords(step, timeZone)
   if (step.kind !== 'send') return { ...step, because }
+  const lock = plannedLock(situation, step, { now, timeZone })
+  const told = { ...step, because, ...(lock && { lock }) }
   try {
-    return { ...step, because, estimate: await estimate(session, { ...place, step }) }
+    return { ...told, estimate: await estimate(session, { ...place, step }) }
   } catch (error) {
     // A plan without its numbers is still a plan.
     if (!isFailure(error) || isFailure(error, 'interrupted')) throw error
-    return { ...step, because, estimate: null }
+    return { ...told, estimate: null }
   }
 }
 

@@ -10,8 +10,11 @@ import {
   PutObjectCommand,
   PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3'
+import { plainPaint } from '../../src/cli/colour.ts'
+import { planReportLines } from '../../src/cli/verbs/plan.ts'
 import { doctor } from '../../src/commands/doctor.ts'
 import { list } from '../../src/commands/list.ts'
+import { plan } from '../../src/commands/plan.ts'
 import { policyS3 } from '../../src/commands/policy-s3.ts'
 import { verify } from '../../src/commands/verify.ts'
 import type { Config } from '../../src/config/config.ts'
@@ -149,6 +152,13 @@ describe('a locked bucket', () => {
     await vault.backup()
     vault.write('more.txt', 'more')
     vault.config = configAs(user('writer').env, { lock: { ...rule, until: { ms: 7_200_000 } } })
+    const planned = await plan(vault.context, { config: vault.config, sources: [] })
+    const step = planned.sources[0]?.steps.find(({ kind }) => kind === 'send')
+    assert.equal(step?.lock?.mode, 'governance')
+    const inMs = (step?.lock?.until.getTime() ?? 0) - Date.now()
+    assert.ok(inMs > 7_100_000 && inMs < 7_200_000 * 1.1 + 1000, String(inMs))
+    const text = planReportLines(planned, { paint: plainPaint, width: 200, verbose: false })
+    assert.match(text.join('\n'), /file data, before compression; locked until 20\d\d-/)
     const { sources } = await vault.backup()
     assert.deepEqual(
       sources[0]?.sends.map(({ seq, makes }) => `${makes} ${seq}`),

@@ -102,7 +102,7 @@ function sourceLines(plan: SourcePlan, options: RemoteLinesOptions): string[] {
     .filter(({ kind }) => kind !== 'forget' && kind !== 'prune')
     .map(step => [
       stepText(step, paint),
-      ...wrap(whyText(step), room).map(line => paint('quiet', line)),
+      ...wrap(whyText(step, options.timezone), room).map(line => paint('quiet', line)),
     ])
   const isIdle = steps.length + plan.failures.length === 0
   const branches = [
@@ -168,10 +168,16 @@ function treeLines(branches: readonly (readonly string[])[], paint: Paint): stri
   })
 }
 
-function whyText(step: PlannedStep): string {
+function whyText(step: PlannedStep, timezone: string): string {
   const because = `because ${step.because}`
   if (step.kind !== 'send') return because
-  return `${because}; ${estimateText(step.estimate ?? null)}`
+  return `${because}; ${estimateText(step.estimate ?? null)}${lockText(step, timezone)}`
+}
+
+function lockText({ lock }: PlannedStep, timezone: string): string {
+  if (lock === undefined) return ''
+  const strength = lock.mode === 'compliance' ? ', which nobody can undo' : ''
+  return `; locked until ${localTime(lock.until, timezone)}${strength}`
 }
 
 function estimateText(estimate: SendEstimate | null): string {
