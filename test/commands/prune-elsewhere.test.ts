@@ -174,8 +174,14 @@ describe('a machine that writes and one that prunes', () => {
     const { series, seq, run } = first.manifest
     const now = new Date()
     const tombstone = {
-      ...{ repository: repository.id, series, seq, run, manifest: first.manifestSha256 },
-      ...{ createdAt: now, notBefore: now, program: 'test' },
+      repository: repository.id,
+      series,
+      seq,
+      run,
+      manifest: first.manifestSha256,
+      createdAt: now,
+      notBefore: now,
+      program: 'test',
     }
     await putTombstone(repository, signTombstone(tombstone, key))
     assert.deepEqual(await idsSeenBy(writer), [1, 2, 3])
