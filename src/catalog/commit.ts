@@ -102,15 +102,43 @@ export function signManifest(
  */
 export async function putManifest(
   { store }: Repository,
+  signed: SignedManifest,
+  options: Pick<PutOptions, 'signal' | 'retain'> = {},
+): Promise<void> {
+  const { signal } = options
+  const isOurs = async (key: string, bytes: Uint8Array) =>
+    equalBytes(await store.get(key, { signal }), bytes)
+  await putPair(store, signed, { ...options, isOurs })
+}
+
+/**
+ * The same where nobody may look: what exists is ours when these puts were begun before (`again`),
+ * for nobody else has a ledger of this series. Failure 'refused' else: the ledger was set back.
+ */
+export async function putManifestUnseen(
+  { store }: Repository,
+  signed: SignedManifest,
+  { again, signal }: { readonly again: boolean; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  await putPair(store, signed, { isOurs: async () => again, signal })
+}
+
+interface PairOptions extends Pick<PutOptions, 'signal' | 'retain'> {
+  /** Of what exists already. */
+  readonly isOurs: (key: string, bytes: Uint8Array) => Promise<boolean>
+}
+
+async function putPair(
+  store: Repository['store'],
   { series, seq, manifest, signature }: SignedManifest,
-  { signal, retain }: Pick<PutOptions, 'signal' | 'retain'> = {},
+  { isOurs, signal, retain }: PairOptions,
 ): Promise<void> {
   const put = async (key: string, bytes: Uint8Array<ArrayBuffer>) => {
     try {
       await store.put(key, hashed(bytes), { signal, kind: 'metadata', retain })
     } catch (error) {
       if (!isFailure(error, 'object-exists')) throw error
-      if (equalBytes(await store.get(key, { signal }), bytes)) return
+      if (await isOurs(key, bytes)) return
       throw new Failure('refused', `cannot commit backup ${seq}: another writer took its number`, {
         hint: 'run backup again; if two machines share one signing key, give each its own',
         cause: error,

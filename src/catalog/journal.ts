@@ -2,10 +2,10 @@
 // of a CRC-32 and JSON, each on the disk before the run goes on. May be deleted at any time (L8):
 // the next run then begins anew. It holds file keys, so it is readable by its owner alone.
 
-import { rm } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
+import { rm, stat } from 'node:fs/promises'
 import * as z from 'zod'
 import { LineFile, readTextIfPresent, writeFailure } from '../base/atomic-file.ts'
+import { systemCodeOf } from '../base/failure.ts'
 import { segmentFields } from '../format/index-record.ts'
 import {
   countField,
@@ -16,8 +16,7 @@ import {
   sha256Field,
   uuidField,
 } from '../format/json-document.ts'
-
-const checksumDigits = 8
+import { checkedLine, parseCheckedLine } from './checked-line.ts'
 
 const runRecord = z.strictObject({
   kind: z.literal('run'),
@@ -73,7 +72,8 @@ export async function loadJournal(path: string): Promise<UnfinishedRun | undefin
   let run: RunRecord | undefined
   let commit: CommitRecord | undefined
   for (const line of text.split('\n')) {
-    const entry = parseLine(line)
+    // A file key with one bit wrong would be committed as it is: the stream is not read again.
+    const entry = parseCheckedLine(line, record)
     // A torn last line is what a power cut leaves; whatever follows damage is not believed.
     if (entry === undefined) break
     if (entry.kind === 'run') run = entry
@@ -83,20 +83,14 @@ export async function loadJournal(path: string): Promise<UnfinishedRun | undefin
   return run && { run, segments, commit }
 }
 
-function parseLine(line: string): z.infer<typeof record> | undefined {
-  const checksum = line.slice(0, checksumDigits)
-  const text = line.slice(checksumDigits + 1)
-  if (checksumOf(text) !== checksum) return undefined
+/** When something was stored last, in milliseconds since 1970; undefined when there is no journal. */
+export async function journalTouchedAt(path: string): Promise<number | undefined> {
   try {
-    return record.parse(JSON.parse(text))
-  } catch {
-    return undefined
+    return (await stat(path)).mtimeMs
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined
+    throw error
   }
-}
-
-/** A file key with one bit wrong would be committed as it is: the stream is not read a second time. */
-function checksumOf(text: string): string {
-  return crc32(text).toString(16).padStart(checksumDigits, '0')
 }
 
 export class Journal {
@@ -140,8 +134,7 @@ export class Journal {
   }
 
   async #append(entry: z.infer<typeof record>): Promise<void> {
-    const text = JSON.stringify(entry)
-    await this.#file.append(`${checksumOf(text)} ${text}`)
+    await this.#file.append(checkedLine(entry))
   }
 }
 

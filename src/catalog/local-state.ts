@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import * as z from 'zod'
 import { LineFile, readTextIfPresent, writeFileAtomic } from '../base/atomic-file.ts'
-import { repositoryIdField, timeField, uuidField } from '../format/json-document.ts'
+import { repositoryIdField, sha256Field, timeField, uuidField } from '../format/json-document.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
 import type { ProbeReport } from '../model/probe.ts'
 
@@ -23,6 +23,8 @@ const remoteMemory = z.strictObject({
   provenAt: timeField.nullable(),
   /** False once a probe found that the store ignores create-if-absent. */
   createIfAbsent: z.boolean(),
+  /** SHA-256 of the RESTORE.md that was put there last, where this machine may not look. */
+  guide: sha256Field.optional(),
 })
 
 export type RemoteMemory = z.infer<typeof remoteMemory>

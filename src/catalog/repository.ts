@@ -1,7 +1,7 @@
 // One repository in one store: made once, opened by every command.
 
 import { createHash } from 'node:crypto'
-import { equalBytes } from '../base/bytes.ts'
+import { encodeUtf8, equalBytes } from '../base/bytes.ts'
 import { Failure, isFailure } from '../base/failure.ts'
 import { repositoryKey, restoreGuideKey } from '../format/object-key.ts'
 import {
@@ -69,15 +69,23 @@ export async function keepGuideCurrent(
   text: string,
   options: CallOptions = {},
 ): Promise<boolean> {
-  const wanted = new TextEncoder().encode(text)
+  const wanted = encodeUtf8(text)
   const present = await getIfPresent(store, restoreGuideKey, options).catch((error: unknown) => {
     // S3 tells who may list only a part of the bucket nothing of what is absent: it says "denied".
     if (isFailure(error, 'store-refused')) return undefined
     throw error
   })
   if (present !== undefined && equalBytes(present, wanted)) return false
-  await store.put(restoreGuideKey, hashed(wanted), { ...options, replace: true })
+  await putGuide(store, text, options)
   return true
+}
+
+export async function putGuide(
+  store: Store,
+  text: string,
+  options: CallOptions = {},
+): Promise<void> {
+  await store.put(restoreGuideKey, hashed(encodeUtf8(text)), { ...options, replace: true })
 }
 
 export async function getIfPresent(

@@ -6,9 +6,7 @@ import { Budget } from '../base/concurrency.ts'
 import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import { lockFile } from '../base/file-lock.ts'
 import { lockPath, recordMadeSnapshot } from '../catalog/local-state.ts'
-import { keepGuideCurrent } from '../catalog/repository.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
-import { restoreGuide } from '../format/restore-guide.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
 import type { Plan, SendStep } from '../model/plan.ts'
@@ -20,6 +18,7 @@ import type { Marks } from '../plan/marks.ts'
 import { kindOf } from '../plan/parents.ts'
 import { releasableSnapshots } from '../plan/plan-backup.ts'
 import { deleteAsPlanned, type RemoteDeletions } from './backup/deletions.ts'
+import { keepGuide } from './backup/keep-guide.ts'
 import { agreedMarks, marksOfPlan, refuseOtherPlan } from './backup/plan-hash.ts'
 import { planSource, type SourceWishes } from './backup/planned.ts'
 import { type BackupSession, sendBackup } from './backup/send.ts'
@@ -84,7 +83,7 @@ export interface SendReport {
 
 export async function backup(context: Context, options: BackupOptions): Promise<BackupReport> {
   const sources = chooseSources(options.config, options.sources)
-  await using remotes = new Remotes(context, options.config)
+  await using remotes = new Remotes(context, options.config, { ledgers: true })
   await using pool = new WorkerPool()
   const session = await openSession(context, options, { remotes, pool })
 
@@ -192,23 +191,17 @@ async function carryOutSend(
   const snapshot = findSnapshot(snapshots, step.snapshot)
   const begun = context.clock.now()
   try {
-    const {
-      opened: remote,
-      backups,
-      highestSeq,
-    } = await viewOf(session, {
-      source,
-      remote: step.remote,
-      fresh: draft.hasSentTo(step.remote),
-    })
+    const fresh = draft.hasSentTo(step.remote)
+    const view = await viewOf(session, { source, remote: step.remote, fresh })
+    const { opened: remote, backups } = view
     warnUnlessProven(session, step, remote.memory.provenAt)
-    const task = { source, remote, snapshot, snapshots, backups, highestSeq, step }
+    const task = { ...view, source, remote, snapshot, snapshots, step }
     const { backup: made, ...sizes } = await sendBackup(session, task)
     const { seq, parent } = made.manifest
     const makes = kindOf(backups.find(({ manifest }) => manifest.seq === parent?.seq))
     const durationMs = context.clock.now() - begun
     draft.sent({ remote: step.remote, seq, makes, snapshot: snapshot.name, ...sizes, durationMs })
-    await keepGuideCurrent(remote.repository.store, restoreGuide(), { signal: context.signal })
+    await keepGuide(session, remote)
   } catch (error) {
     // Another remote may still work; this one is behind, and the next run catches up.
     if (isFailure(error, 'interrupted')) throw error
@@ -252,14 +245,15 @@ async function openSession(
   options: BackupOptions,
   parts: Pick<BackupSession, 'remotes' | 'pool'>,
 ): Promise<BackupSession> {
-  const { config, check, estimate = false } = options
+  const { config, check, dryRun, estimate = false } = options
   const { signingKey, signers } = await readSigningPair(config.keys)
   const recipients = checkedRecipients(config)
   const versions = await context.btrfs.versions({ signal: context.signal })
   const largest = Math.max(...config.remotes.map(remote => remote.segmentSizeBytes))
   const budget = new Budget(packBudgetBytes(largest))
   const keys = { signingKey, signers, recipients }
-  return { context, config, ...parts, ...keys, budget, versions, check, estimate }
+  const settles = !dryRun
+  return { context, config, ...parts, ...keys, budget, versions, check, estimate, settles }
 }
 
 export function checkedRecipients(config: Config): readonly string[] {

@@ -6,11 +6,13 @@ import { dirname, join } from 'node:path'
 import { readTextIfPresent, writeFileAtomic } from '../base/atomic-file.ts'
 import { Failure, isFailure } from '../base/failure.ts'
 import { allowsNamespace, parseAllowedSigners } from '../catalog/allowed-signers.ts'
+import { sha256Of } from '../catalog/catalog.ts'
 import { loadRemoteMemory, storeProbe, storeRemoteMemory } from '../catalog/local-state.ts'
 import {
   createRepository,
   keepGuideCurrent,
   openRepository,
+  putGuide,
   type Repository,
 } from '../catalog/repository.ts'
 import { generateSigningKey, type SigningKey } from '../catalog/signing.ts'
@@ -26,11 +28,12 @@ import { describeRemote, type RemoteAddress } from '../model/remote.ts'
 import { initDirectoryTarget } from '../store/directory/target.ts'
 import { probeStore } from '../store/probe.ts'
 import type { Store } from '../store/store.ts'
-import { proveIdentity } from './init/canary.ts'
+import { proveIdentity, proveWithoutStore } from './init/canary.ts'
+import { joinOrCreate, newRepository } from './init/join.ts'
 import { recoveryKit } from './init/recovery-kit.ts'
 import { writeNewSecret } from './keygen.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
-import { type Context, nowOf, randomHex } from './shared/context.ts'
+import { type Context, nowOf } from './shared/context.ts'
 import { readIdentities, readSigningKey } from './shared/keys.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
 
@@ -42,6 +45,8 @@ export interface InitOptions {
   readonly identity?: string | undefined
   /** Asked when the identity file has a passphrase. */
   readonly passphrase?: (() => Promise<string>) | undefined
+  /** Id of the repository that must be there: for a machine that may not look. Needs one remote. */
+  readonly repository?: string | undefined
   /** Where the recovery kit goes. */
   readonly kit: string
   readonly dryRun: boolean
@@ -75,10 +80,11 @@ export interface RemoteInit {
 export async function init(context: Context, options: InitOptions): Promise<InitReport> {
   const { config, dryRun } = options
   const chosen = chooseRemotes(config, options.remotes)
+  const known = givenRepository(options, chosen)
   const signing = await makeSigningKey(context, config, dryRun)
   const added = await allowSigner(config, signing.publicKeyLine, dryRun)
   const remotes: RemoteInit[] = []
-  for (const remote of chosen) remotes.push(await initRemote(context, options, remote))
+  for (const remote of chosen) remotes.push(await initRemote(context, options, { remote, known }))
   const failures = remotes.flatMap(({ failure }) => failure ?? [])
   const kit = dryRun || signing.key === null ? null : options.kit
   if (kit !== null) await writeKit(context, { config, kit, remotes })
@@ -96,17 +102,38 @@ export async function init(context: Context, options: InitOptions): Promise<Init
   }
 }
 
+function givenRepository(
+  { repository }: InitOptions,
+  chosen: readonly RemoteConfig[],
+): RepositoryId | undefined {
+  if (repository === undefined) return undefined
+  const id = asRepositoryId(repository)
+  if (id !== undefined && chosen.length === 1) return id
+  const why =
+    id === undefined ? 'it is not 32 hexadecimal digits' : 'there is more than one remote to make'
+  throw new Failure('usage', `cannot use repository ${repository}: ${why}`, {
+    hint: 'give the id as the recovery kit has it, and --remote NAME',
+  })
+}
+
+interface Place {
+  readonly remote: RemoteConfig
+  /** What the person says is there. */
+  readonly known: RepositoryId | undefined
+}
+
 async function initRemote(
   context: Context,
   options: InitOptions,
-  remote: RemoteConfig,
+  place: Place,
 ): Promise<RemoteInit> {
+  const { remote } = place
   const address = describeRemote(remote.address)
   const nothing = { remote: remote.name, address, repository: null, made: false, probe: null }
   if (options.dryRun) return { ...nothing, proven: false, failure: null }
   try {
     if (remote.address.kind === 'directory') await initDirectoryTarget(remote.address.path)
-    return await initOpened(context, options, remote)
+    return await initOpened(context, options, place)
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
     return { ...nothing, proven: false, failure: reportFailure(error) }
@@ -116,28 +143,34 @@ async function initRemote(
 async function initOpened(
   context: Context,
   options: InitOptions,
-  remote: RemoteConfig,
+  { remote, known }: Place,
 ): Promise<RemoteInit> {
   const { signal, clock } = context
   const { state } = options.config
   const address = await withCredentials(remote)
   const probe = await tryOut(context, remote, address)
   await storeProbe(state, remote.name, probe)
-  refuseBroken(probe)
+  refuseBroken(probe, remote)
   // A server that ignores create-if-absent would let a new repository.json replace the old one.
   const { createIfAbsent } = probe
   const opening = { clock, signal, limits: remote.limit, features: { createIfAbsent } }
   const { store } = await context.openStore(address, opening)
   try {
     const earlier = await loadRemoteMemory(state, remote.name)
-    const { repository, made } = await openOrCreate(context, store, earlier?.repository)
-    await keepGuideCurrent(store, restoreGuide(), { signal })
+    const here = earlier?.address === store.address ? earlier.repository : undefined
+    const isWriteOnly = remote.access === 'write-only'
+    const { repository, made } = isWriteOnly
+      ? await joinOrCreate(context, store, { remote, known: known ?? here, createIfAbsent })
+      : await openOrCreate(context, store, known ?? earlier?.repository)
+    if (isWriteOnly) await putGuide(store, restoreGuide(), { signal })
+    else await keepGuideCurrent(store, restoreGuide(), { signal })
     const proven = await prove(context, options, { repository, remote })
     await storeRemoteMemory(state, remote.name, {
       repository: repository.id,
       address: store.address,
       provenAt: proven ? nowOf(context) : (earlier?.provenAt ?? null),
       createIfAbsent,
+      ...(isWriteOnly && { guide: sha256Of(Buffer.from(restoreGuide())) }),
     })
     return {
       remote: remote.name,
@@ -155,12 +188,13 @@ async function initOpened(
 
 async function tryOut(
   { openStore, clock, signal }: Context,
-  { limit, lock }: RemoteConfig,
+  { limit, lock, access }: RemoteConfig,
   address: RemoteAddress,
 ): Promise<ProbeReport> {
   const { store } = await openStore(address, { clock, signal, limits: limit })
   try {
-    return await probeStore(store, { clock, signal, locks: lock !== undefined })
+    const locks = lock !== undefined
+    return await probeStore(store, { clock, signal, locks, onlyPuts: access === 'write-only' })
   } finally {
     await store.close()
   }
@@ -173,10 +207,9 @@ async function prove(
 ): Promise<boolean> {
   if (options.identity === undefined || remote.encrypt === 'none') return remote.encrypt === 'none'
   const identities = await readIdentities(options.identity, options.passphrase)
-  await proveIdentity(context, repository, {
-    identities,
-    recipients: options.config.keys.recipients,
-  })
+  const keys = { identities, recipients: options.config.keys.recipients }
+  if (remote.access === 'write-only') await proveWithoutStore(context, keys)
+  else await proveIdentity(context, repository, keys)
   return true
 }
 
@@ -186,13 +219,11 @@ async function openOrCreate(
   expect: RepositoryId | undefined,
 ): Promise<{ repository: Repository; made: boolean }> {
   const { signal } = context
-  const id = asRepositoryId(randomHex(context, 16))
-  if (id === undefined) throw new Error('16 random bytes are not 32 hexadecimal digits')
   // A repository that we know must not come back as an empty one: that is a disk that is not there.
   if (expect === undefined) {
     try {
-      const document = { id, createdAt: nowOf(context) }
-      return { repository: await createRepository(store, document, { signal }), made: true }
+      const repository = await createRepository(store, newRepository(context), { signal })
+      return { repository, made: true }
     } catch (error) {
       if (!isFailure(error, 'object-exists')) throw error
     }
@@ -200,8 +231,9 @@ async function openOrCreate(
   return { repository: await openRepository(store, { signal, expect }), made: false }
 }
 
-function refuseBroken(probe: ProbeReport): void {
-  const needed = new Set(['put', 'read', 'ranges', 'list after write'])
+function refuseBroken(probe: ProbeReport, { access }: RemoteConfig): void {
+  const reading = access === 'write-only' ? [] : ['read', 'ranges', 'list after write']
+  const needed = new Set(['put', ...reading])
   const bad = probe.checks.find(
     ({ name, outcome }) =>
       outcome === 'broken' ||

@@ -19,8 +19,9 @@ import type { SeriesRules } from '../plan/situation.ts'
 import { marksOfFailure, marksOfPlan, planHash } from './backup/plan-hash.ts'
 import { deletableViews, placeOf, planSource as planWhole } from './backup/planned.ts'
 import { plannedLock } from './backup/planned-lock.ts'
+import type { RemoteView } from './backup/remote-view.ts'
 import type { LookSession } from './backup/send.ts'
-import { lookAt, type RemoteView, type Situation } from './backup/situation.ts'
+import { lookAt, type Situation } from './backup/situation.ts'
 import { checkedRecipients, chooseSources } from './backup.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { type EpochLabel, epochLabel } from './shared/epoch-names.ts'
@@ -129,6 +130,7 @@ export async function plan(context: Context, options: PlanOptions): Promise<Plan
   await using remotes = new Remotes(context, config, {
     remember: false,
     patienceMs: lookPatienceMs,
+    ledgers: true,
   })
   // What stops every backup stops every plan.
   const { signingKey, signers } = await readSigningPair(config.keys)

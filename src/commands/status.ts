@@ -3,7 +3,7 @@
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
 import { lockHolder } from '../base/file-lock.ts'
-import { type Catalog, type CatalogProblem, chainOf } from '../catalog/catalog.ts'
+import { type CatalogProblem, chainOf } from '../catalog/catalog.ts'
 import { loadJournal } from '../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots, lockPath } from '../catalog/local-state.ts'
 import { seriesSecretOf } from '../catalog/signing.ts'
@@ -16,7 +16,8 @@ import { epochSituations } from '../plan/epochs.ts'
 import { parentCandidates } from '../plan/parents.ts'
 import { hasChanged } from '../plan/plan-backup.ts'
 import type { SeriesRules } from '../plan/situation.ts'
-import { type LookSession, seriesOf } from './backup/send.ts'
+import { type RemoteView, remoteView } from './backup/remote-view.ts'
+import type { LookSession } from './backup/send.ts'
 import { ourSnapshots } from './backup/situation.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { type EpochLabel, epochLabel, epochNamesOf } from './shared/epoch-names.ts'
@@ -96,6 +97,8 @@ export interface RemoteStatus {
   /** When an identity was last shown to open what is stored there; null: never, as far as known. */
   readonly provenAt: Date | null
   readonly encrypted: boolean
+  /** Nobody looked: this machine only writes there, and its ledger says what it wrote. */
+  readonly fromLedger: boolean
   readonly failure: FailureReport | null
 }
 
@@ -104,6 +107,7 @@ export async function status(context: Context, options: StatusOptions): Promise<
   await using remotes = new Remotes(context, config, {
     remember: false,
     patienceMs: lookPatienceMs,
+    ledgers: true,
   })
   const looks = await lookAtRemotes(context, config, remotes)
   const sources: SourceStatus[] = []
@@ -125,7 +129,7 @@ export async function status(context: Context, options: StatusOptions): Promise<
 
 /** What was found at a remote, or why nothing was. */
 type RemoteLook =
-  | { readonly opened: OpenedRemote; readonly catalog: Catalog; readonly session: LookSession }
+  | { readonly opened: OpenedRemote; readonly session: LookSession }
   | { readonly failure: FailureReport; readonly opened?: OpenedRemote }
 
 type Looks = ReadonlyMap<string, RemoteLook>
@@ -143,9 +147,10 @@ async function lookAtRemotes(context: Context, config: Config, remotes: Remotes)
     if ('failure' in opened) return [name, opened]
     if ('failure' in keys) return [name, { ...keys, opened: opened.value }]
     const session = { context, config, remotes, ...keys.value }
+    const look = { opened: opened.value, session }
+    if (opened.value.isWriteOnly) return [name, look]
     const catalog = await attempt(() => remotes.catalog(name, keys.value.signers))
-    if ('failure' in catalog) return [name, { ...catalog, opened: opened.value }]
-    return [name, { opened: opened.value, catalog: catalog.value, session }]
+    return [name, 'failure' in catalog ? { ...catalog, opened: opened.value } : look]
   })
   return new Map(await Promise.all(looks))
 }
@@ -156,6 +161,7 @@ function remoteStatus(remote: RemoteConfig, look: RemoteLook | undefined): Remot
     address: describeRemote(remote.address),
     provenAt: look?.opened?.memory.provenAt ?? null,
     encrypted: remote.encrypt !== 'none',
+    fromLedger: remote.access === 'write-only',
     failure: look !== undefined && 'failure' in look ? look.failure : null,
   }
 }
@@ -163,12 +169,14 @@ function remoteStatus(remote: RemoteConfig, look: RemoteLook | undefined): Remot
 async function sourceStatus(look: Look, source: SourceConfig): Promise<SourceStatus> {
   const { context, options } = look
   const { state } = options.config
-  const here = await attempt(() => lookHere(look, source))
+  const views = await viewsOf(look, source)
+  const here = await attempt(() => lookHere(look, source, views))
   const running = await attempt(() => lockHolder(lockPath(state, source.name)))
   const places: PlaceStatus[] = []
   for (const { remote } of source.remotes) {
     throwIfAborted(context.signal)
-    places.push(await placeStatus(look, { source, remote, here: orNull(here) }))
+    const view = views.get(remote) ?? { failure: null }
+    places.push(await placeStatus(look, { source, remote, view, here: orNull(here) }))
   }
   return {
     source: source.name,
@@ -186,46 +194,61 @@ interface Here {
   readonly snapshots: readonly Subvolume[]
 }
 
-async function lookHere({ context, options, looks }: Look, source: SourceConfig): Promise<Here> {
+async function lookHere(
+  { context, options }: Look,
+  source: SourceConfig,
+  views: Views,
+): Promise<Here> {
   const { signal, btrfs } = context
   await btrfs.sync(source.path, { signal })
   const subvolume = await btrfs.show(source.path, { signal })
   const known: Set<Uuid> = await loadMadeSnapshots(options.config.state, source.name)
-  for (const { remote } of source.remotes) {
-    for (const { manifest } of backupsAt(looks.get(remote), source)) {
-      known.add(manifest.snapshot.uuid)
-    }
+  for (const view of views.values()) {
+    for (const { manifest } of orNull(view)?.backups ?? []) known.add(manifest.snapshot.uuid)
   }
   const snapshots = await ourSnapshots({ context }, source, known)
   return { subvolume, snapshots: snapshots.toSorted((a, b) => a.id - b.id) }
 }
 
-function backupsAt(look: RemoteLook | undefined, source: SourceConfig): readonly Backup[] {
-  if (look === undefined || !('catalog' in look)) return []
-  return look.catalog.series.get(seriesOf(look.session, source, look.opened)) ?? []
+type Views = ReadonlyMap<string, Seen>
+
+/** By remote. */
+async function viewsOf({ looks }: Look, source: SourceConfig): Promise<Views> {
+  const views = source.remotes.map(async ({ remote }): Promise<[string, Seen]> => {
+    const look = looks.get(remote)
+    if (look === undefined || 'failure' in look) return [remote, { failure: look?.failure ?? null }]
+    return [remote, await attempt(() => namedView(look.session, source, remote))]
+  })
+  return new Map(await Promise.all(views))
+}
+
+type Seen = { readonly value: NamedView } | { readonly failure: FailureReport | null }
+type NamedView = RemoteView & Pick<SeriesRules, 'epochNames'>
+
+async function namedView(
+  session: LookSession,
+  source: SourceConfig,
+  remote: string,
+): Promise<NamedView> {
+  const view = await remoteView(session, { source, remote, fresh: false })
+  const secret = seriesSecretOf(session.signingKey)
+  return { ...view, epochNames: epochNamesOf(source, { secret, series: view.series }) }
 }
 
 interface Place {
   readonly source: SourceConfig
   readonly remote: string
+  readonly view: Seen
   readonly here: Here | null
 }
 
 async function placeStatus(look: Look, place: Place): Promise<PlaceStatus> {
-  const { source, remote, here } = place
-  const found = look.looks.get(remote)
-  if (found === undefined || !('catalog' in found)) {
-    const failure = found?.failure ?? null
-    return { ...nothing(remote), safety: 'unknown', failure }
-  }
-  const backups = backupsAt(found, source)
-  const series = seriesOf(found.session, source, found.opened)
-  const problems = found.catalog.problems.filter(problem => problem.series === series)
+  const { source, remote, here, view } = place
+  if ('failure' in view) return { ...nothing(remote), safety: 'unknown', failure: view.failure }
+  const { backups, problems, epochNames } = view.value
   const newest = backups.at(-1)
   const changedSince = here && newest ? changed(here, newest) : null
   const unfinished = await attempt(() => unfinishedRun(look, place, backups))
-  const secret = seriesSecretOf(found.session.signingKey)
-  const epochNames = epochNamesOf(source, { secret, series })
   const ruleSets = source.remotes.find(one => one.remote === remote)?.ruleSets ?? []
   const told = newest && newestBackup(look, newest, { backups, epochNames })
   return {
@@ -323,6 +346,6 @@ async function attempt<T>(
   }
 }
 
-function orNull<T>(found: { readonly value: T } | { readonly failure: FailureReport }): T | null {
+function orNull<T>(found: { readonly value: T } | { readonly failure: unknown }): T | null {
   return 'value' in found ? found.value : null
 }

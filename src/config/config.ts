@@ -81,8 +81,11 @@ export interface RemoteConfig {
   readonly retryDeadlineMs: number
 }
 
-/** `no-delete`: this machine writes and reads, and another one forgets and prunes. */
-export type Access = 'full' | 'no-delete'
+/**
+ * - no-delete: this machine writes and reads, and another one forgets and prunes.
+ * - write-only: backups are made without a look at the remote; reading is done elsewhere too.
+ */
+export type Access = 'full' | 'no-delete' | 'write-only'
 
 export interface RateLimit {
   readonly upBytesPerSecond?: number

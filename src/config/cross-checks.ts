@@ -268,6 +268,18 @@ function remoteProblems(name: string, remote: Section, source: YamlSource): Conf
       text: `${nameOf([...at, 'lock'])} is only for s3; write no such line`,
     })
   }
+  if (remote['access'] === 'write-only' && Object.hasOwn(remote, 'directory')) {
+    found.push({
+      ...source.valueAt([...at, 'access']),
+      text: `${nameOf([...at, 'access'])} is write-only, and a directory can be read by whoever writes there; write no-delete`,
+    })
+  }
+  if (remote['access'] === 'write-only' && Object.hasOwn(remote, 'lock')) {
+    found.push({
+      ...source.keyAt([...at, 'lock']),
+      text: `${nameOf([...at, 'lock'])} cannot be confirmed with access: write-only; write no such line, and give the bucket a default retention`,
+    })
+  }
   if (remote['compress'] === 'none' && Object.hasOwn(remote, 'level')) {
     found.push({
       ...source.keyAt([...at, 'level']),

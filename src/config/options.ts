@@ -260,10 +260,10 @@ export const optionDocs = {
     doc: 'The directory. `btrvault init` leaves an identity file in it, and later runs refuse a directory without that file: it is what tells a disk that is not mounted from an empty one.',
   },
   'remotes.*.access': {
-    type: '`full` or `no-delete`',
+    type: '`full`, `no-delete` or `write-only`',
     default: '`full`',
-    write: 'full or no-delete',
-    doc: 'What this machine may do there. With `no-delete` it never forgets or prunes anything, not even by a keep rule: another machine does, with other credentials.',
+    write: 'full, no-delete or write-only',
+    doc: 'What this machine may do there. With `no-delete` it never forgets or prunes anything, not even by a keep rule: another machine does, with other credentials. With `write-only` its credentials need only put objects: a ledger under `state` says what the remote has, and reading is done elsewhere too. Only with `s3`, and without `lock`. See [write-only.md](write-only.md).',
   },
   'remotes.*.grace': {
     type: 'duration',

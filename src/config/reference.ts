@@ -71,7 +71,7 @@ function closing(): string[] {
   return [
     '## Not in this version',
     '',
-    'Remotes of the kinds `swift` and `btrfs`, `access: write-only` and `spool` are recognised and refused.',
+    'Remotes of the kinds `swift` and `btrfs`, and `spool` are recognised and refused.',
     '',
   ]
 }

@@ -100,7 +100,7 @@ function remoteSchema() {
       64 * 1024 * 1024,
     ),
     limit: option('remotes.*.limit', limit).optional(),
-    access: option('remotes.*.access', z.enum(['full', 'no-delete'])).default('full'),
+    access: option('remotes.*.access', z.enum(['full', 'no-delete', 'write-only'])).default('full'),
     grace: option('remotes.*.grace', textOrNumber(parseAge)).default(7 * 86_400_000),
     max_delete: option('remotes.*.max_delete', textOrNumber(parseMaxDelete)).default({
       percent: 20,

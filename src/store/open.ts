@@ -13,6 +13,7 @@ import { type StoreCounts, withCount } from './with-count.ts'
 import { withLog } from './with-log.ts'
 import { type RateLimits, withRateLimit } from './with-rate-limit.ts'
 import { withRetry } from './with-retry.ts'
+import { writeOnly } from './write-only.ts'
 
 export interface OpenStoreOptions {
   readonly clock: Clock
@@ -27,6 +28,8 @@ export interface OpenStoreOptions {
   readonly readOnly?: boolean | undefined
   /** For reading, as it was then; of a store that keeps versions. */
   readonly asOf?: Date | undefined
+  /** Puts, and no other call: the credentials allow nothing else. */
+  readonly writeOnly?: boolean | undefined
   /** What a trial of the store found (ProbeReport). */
   readonly features?: { readonly createIfAbsent?: boolean | undefined } | undefined
   /** What is put will be locked: the threads that make objects then hash them as that needs. */
@@ -54,7 +57,8 @@ export async function openStore(
 ): Promise<OpenedStore> {
   const { clock, limits, log } = options
   throwIfAborted(options.signal)
-  const counted = withCount(await openBare(remote, options))
+  const bare = await openBare(remote, options)
+  const counted = withCount(options.writeOnly ? writeOnly(bare) : bare)
   const logged = log ? withLog(counted.store, { clock, log }) : counted.store
   const limited = limits ? withRateLimit(logged, limits, clock) : logged
   const connections = remote.kind === 's3' ? remote.connections : undefined
@@ -63,6 +67,7 @@ export async function openStore(
     random: options.random ?? Math.random,
     deadlineMs: options.retryDeadlineMs ?? defaultRetryDeadlineMs,
     limit: new AdaptiveLimit(connections ?? defaultConnections),
+    writeOnly: options.writeOnly,
     log: log && (line => log(`${describeRemote(remote)}: ${line}`)),
   })
   const { counts } = counted
@@ -72,10 +77,11 @@ export async function openStore(
 
 async function openBare(
   remote: RemoteAddress,
-  { features, locks, readOnly: isReadOnly }: OpenStoreOptions,
+  { features, locks, readOnly: isReadOnly, writeOnly: isWriteOnly }: OpenStoreOptions,
 ): Promise<Store> {
   if (remote.kind === 'directory') {
     return await openDirectoryStore({ ...remote, readOnly: isReadOnly })
   }
-  return await openS3Store({ ...remote, createIfAbsent: features?.createIfAbsent, locks })
+  const { createIfAbsent } = features ?? {}
+  return await openS3Store({ ...remote, createIfAbsent, locks, writeOnly: isWriteOnly })
 }

@@ -16,6 +16,8 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined
   /** Whether objects will be locked there: then that is tried too. */
   readonly locks?: boolean | undefined
+  /** Try nothing but what a machine does that only writes. */
+  readonly onlyPuts?: boolean | undefined
 }
 
 const racers = 8
@@ -61,9 +63,12 @@ class Trial {
   readonly #made = new Set<string>()
   readonly checks: ProbeCheck[] = []
   readonly left: string[] = []
+  readonly #onlyPuts: boolean
   clockSkewMs: number | undefined
 
-  constructor(store: Store, { clock, signal, locks = false }: ProbeOptions) {
+  constructor(store: Store, options: ProbeOptions) {
+    const { clock, signal, locks = false, onlyPuts = false } = options
+    this.#onlyPuts = onlyPuts
     this.#store = store
     this.#clock = clock
     this.#signal = signal
@@ -77,6 +82,7 @@ class Trial {
     if (written.outcome !== 'ok') return
     await this.#check('create-if-absent', () => this.#createTwice())
     await this.#check('create-if-absent in a race', () => this.#race())
+    if (this.#onlyPuts) return
     const readable = await this.#check('read', () =>
       this.#expect(a, first, 'it reads what it wrote'),
     )

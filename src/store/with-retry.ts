@@ -19,6 +19,8 @@ export interface RetryOptions {
   /** From a call's first failure to its last attempt. */
   readonly deadlineMs: number
   readonly limit?: AdaptiveLimit | undefined
+  /** Nobody else writes these keys, and nobody may look: what exists after a lost answer is ours. */
+  readonly writeOnly?: boolean | undefined
   readonly log?: ((line: string) => void) | undefined
   /** Upper end of the first wait; it doubles with every attempt up to maxWaitMs. */
   readonly firstWaitMs?: number
@@ -30,7 +32,7 @@ export interface RetryOptions {
  *
  * A put whose answer was lost may have been done. So when a later attempt of the same call says
  * 'object-exists', the object counts as ours if it has our size and its key names our SHA-256, or
- * else (manifests, signatures) if its bytes are ours.
+ * else (manifests, signatures) if its bytes are ours. Where nobody may look, `writeOnly` decides.
  */
 export function withRetry(store: Store, options: RetryOptions): Store {
   const patience = new Patience(options)
@@ -92,7 +94,7 @@ async function isOurs(
     return named || equalBytes(await patience.call(`get ${key}`, bytes, { signal }), object.bytes)
   } catch (error) {
     // Write-only credentials may not look. The name holds the hash and 128 random bits: it is ours.
-    if (isFailure(error, 'store-refused')) return named
+    if (isFailure(error, 'store-refused')) return named || patience.isWriteOnly
     throw error
   }
 }
@@ -131,6 +133,10 @@ class Patience {
 
   constructor(options: RetryOptions) {
     this.#options = options
+  }
+
+  get isWriteOnly(): boolean {
+    return this.#options.writeOnly === true
   }
 
   async call<T>(what: string, attempt: () => Promise<T>, options: CallOptions = {}): Promise<T> {

@@ -23,7 +23,7 @@ import { keygen } from '../../src/commands/keygen.ts'
 import { type RestoreReport, restore } from '../../src/commands/restore.ts'
 import type { Context } from '../../src/commands/shared/context.ts'
 import { type VerifyReport, verify } from '../../src/commands/verify.ts'
-import type { Config } from '../../src/config/config.ts'
+import type { Config, RemoteConfig } from '../../src/config/config.ts'
 import type { Event } from '../../src/model/event.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
 import type { LockRule } from '../../src/model/lock.ts'
@@ -70,6 +70,8 @@ export class Stand {
   readonly events: Event[] = []
   /** Of the remote; the store then keeps locks. */
   lock: LockRule | undefined
+  /** To the remote, as the configuration says. */
+  access: RemoteConfig['access'] = 'full'
 
   constructor(root: string, store?: MemoryStore) {
     this.root = root
@@ -77,11 +79,16 @@ export class Stand {
     this.btrfs = new FakeBtrfs(root)
   }
 
-  static async make(kind: 'memory' | 'directory' = 'memory', lock?: LockRule): Promise<Stand> {
+  static async make(
+    kind: 'memory' | 'directory' = 'memory',
+    lock?: LockRule,
+    access: RemoteConfig['access'] = 'full',
+  ): Promise<Stand> {
     const locking = { now: () => Date.now(), locks: { mayLift: false } }
     const store = new MemoryStore(lock ? locking : {})
     const stand = new Stand(makeFolder(), kind === 'memory' ? store : undefined)
     stand.lock = lock
+    stand.access = access
     const { btrfs, root } = stand
     btrfs.create(stand.source)
     mkdirSync(stand.snapshots, { mode: 0o700 })
@@ -105,6 +112,7 @@ export class Stand {
     chmodSync(join(root, 'sign'), 0o600)
     const copy = new Stand(root, this.store?.clone())
     copy.lock = this.lock
+    copy.access = this.access
     return copy
   }
 
@@ -165,7 +173,7 @@ export class Stand {
           level: 1,
           segmentSizeBytes: oneMiB,
           limit: {},
-          access: 'full',
+          access: this.access,
           graceMs: 0,
           maxDelete: { percent: 20 },
           retryDeadlineMs: 0,

@@ -18,6 +18,10 @@ export const initVerb: Verb = {
       line: 'btrvault init --identity /media/stick/identity.txt',
     },
     { does: 'a remote was added', line: 'btrvault init --remote nas' },
+    {
+      does: 'a remote that this machine only writes to, made elsewhere before',
+      line: 'btrvault init --remote aws --repository ace4849518ad143bc4dd69f8fe4e9d5c',
+    },
     { does: 'what would be made?', line: 'btrvault init --dry-run' },
   ],
   flags: [
@@ -25,6 +29,10 @@ export const initVerb: Verb = {
     {
       flags: '-i, --identity <file>',
       doc: 'prove with this identity that backups can be decrypted; it is read, and not kept',
+    },
+    {
+      flags: '--repository <id>',
+      doc: 'the repository that must be there: a write-only remote is joined by its id, as the recovery kit and doctor tell it',
     },
     {
       flags: '--kit <file>',
@@ -45,6 +53,7 @@ async function runInit(call: Call): Promise<Outcome> {
     remotes: flags.list('remote'),
     identity: flags.text('identity'),
     passphrase: async () => call.secret('passphrase of the identity'),
+    repository: flags.text('repository'),
     kit: flags.text('kit') ?? 'recovery-kit.md',
     dryRun: flags.is('dryRun'),
   })
@@ -89,10 +98,12 @@ function remoteLines(report: RemoteInit, dryRun: boolean, paint: Paint): string[
   if (dryRun)
     return [`${paint('good', '✓')} ${name}: would be tried out and made ready  ${address}`]
   const repository = report.made ? 'repository made' : 'repository is there already'
+  const id = report.repository ?? ''
   const proof = report.proven ? '' : `, ${paint('warning', 'not proven')}`
   const wrong = (report.probe?.checks ?? []).filter(({ outcome }) => outcome !== 'ok')
   return [
     `${paint('good', '✓')} ${name}: ${repository}${proof}  ${address}`,
+    `    ${paint('quiet', `repository ${escapeControls(id)}`)}`,
     ...wrong.map(check => `    ${paint('quiet', `${check.name}: ${escapeControls(check.words)}`)}`),
   ]
 }

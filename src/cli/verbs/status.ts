@@ -159,6 +159,11 @@ function notesOf(report: StatusReport): readonly Note[] {
     const hint = `run once: btrvault init --remote ${remote} --identity FILE`
     notes.push({ tone: 'warning', about: remote, message, hint })
   }
+  const unseen = remotes.filter(({ fromLedger, failure }) => fromLedger && failure === null)
+  for (const { remote: about } of unseen) {
+    const message = 'this machine only writes there: told from its ledger, nobody looked'
+    notes.push({ tone: 'quiet', about, message })
+  }
   return [...notes, ...sources.flatMap(source => quietNotes(source, report))]
 }
 

@@ -1,16 +1,18 @@
 // The end of a run: a manifest out of what was stored, and the puts that make the backup exist.
 
-import { throwIfAborted } from '../../base/failure.ts'
+import { Failure, isFailure, throwIfAborted } from '../../base/failure.ts'
 import { sha256Of } from '../../catalog/catalog.ts'
 import { lockCommit, lockObjects } from '../../catalog/chain-lock.ts'
 import { confirmObjects, confirmParent, putManifest, signManifest } from '../../catalog/commit.ts'
 import type { CommitRecord, Journal, RunRecord } from '../../catalog/journal.ts'
+import type { Ledger } from '../../catalog/ledger.ts'
 import type { SignedManifest } from '../../catalog/manifest-cache.ts'
 import { decodeManifest, encodeManifest } from '../../format/manifest.ts'
 import type { Backup, BackupParameters, Manifest, StoredObject } from '../../model/backup.ts'
 import type { StreamSummary } from '../../stream/guard.ts'
 import { nowOf } from '../shared/context.ts'
 import { lockAncestors } from './lock.ts'
+import { storeUnseen } from './store-unseen.ts'
 import type { RunTask } from './task.ts'
 
 export interface StoredRun {
@@ -24,6 +26,7 @@ export interface StoredRun {
 export async function commitRun(task: RunTask, run: StoredRun, journal: Journal): Promise<Backup> {
   const { context, remote, signingKey } = task
   const manifest = manifestOf(task, run)
+  if (task.ledger !== undefined) return await commitUnseen(task, manifest, task.ledger)
   // L2: until here nothing names the objects; from here on all of them are there.
   await confirmObjects(remote.repository, manifest, context.signal)
   await confirmParent(remote.repository, manifest, context.signal)
@@ -35,6 +38,33 @@ export async function commitRun(task: RunTask, run: StoredRun, journal: Journal)
     signature: signed.signature,
   })
   return commitSigned(task, signed)
+}
+
+/**
+ * L2: that the store confirmed the put of each object is all there is, and L3: that the ledger has the
+ * parent. It also has this one before anything of it is put, and so finishes what is cut from here on.
+ */
+async function commitUnseen(task: RunTask, manifest: Manifest, ledger: Ledger): Promise<Backup> {
+  const { remote, context, signingKey } = task
+  throwIfAborted(context.signal)
+  const signed = signManifest(manifest, encodeManifest(manifest), signingKey)
+  await ledger.begin(signed)
+  try {
+    await storeUnseen(remote, { ledger, signed, again: false }, context.signal)
+  } catch (error) {
+    if (!isFailure(error, 'refused')) throw error
+    await ledger.retire()
+    throw new Failure(
+      'refused',
+      `cannot commit backup ${manifest.seq}: its number is taken, and the ledger does not know it`,
+      {
+        hint: 'was this machine’s state set back, or do two machines share it? Run backup again: it begins a new series with a full backup',
+        cause: error,
+      },
+    )
+  }
+  const manifestSha256 = sha256Of(signed.manifest)
+  return { manifest, manifestSha256, signer: signingKey.fingerprint }
 }
 
 /** An earlier run signed and was cut before the manifest stood: the same bytes are put again. */

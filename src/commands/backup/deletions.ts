@@ -18,8 +18,9 @@ import { readTombstoneKey, refuseProblems, undoubtedNow } from '../shared/deleti
 import { type FailureReport, reportFailure } from '../shared/report.ts'
 import { pruneTimes, storedSeriesOf } from '../shared/stored-runs.ts'
 import { deletableViews } from './planned.ts'
+import type { RemoteView } from './remote-view.ts'
 import type { LookSession } from './send.ts'
-import type { RemoteView, Situation } from './situation.ts'
+import type { Situation } from './situation.ts'
 
 /** What was forgotten and pruned of one source on one remote. */
 export interface RemoteDeletions {

@@ -7,7 +7,8 @@ import { type PlanWishes, planBackup } from '../../plan/plan-backup.ts'
 import { expectedReleases } from '../../plan/releases.ts'
 import { refuseProblems } from '../shared/deletion.ts'
 import { type FailureReport, reportFailure } from '../shared/report.ts'
-import type { RemoteView, Situation } from './situation.ts'
+import type { RemoteView } from './remote-view.ts'
+import type { Situation } from './situation.ts'
 
 export interface SourceWishes extends PlanWishes {
   /** False: nothing is forgotten or pruned. */

@@ -276,9 +276,9 @@ class BackupRun {
       await store.put(key, object, { signal, ...place, retain: this.#task.lock?.retention })
     } catch (error) {
       // L5: created, never replaced. The name holds the hash: what is there is the same object.
-      if (!isFailure(error, 'object-exists') || (await store.size(key, { signal })) !== bytes) {
-        throw error
-      }
+      if (!isFailure(error, 'object-exists')) throw error
+      const isUnseen = this.#task.ledger !== undefined
+      if (!isUnseen && (await store.size(key, { signal })) !== bytes) throw error
     }
     this.#storedBytes += bytes
     this.#report()

@@ -7,14 +7,15 @@ import { formatBytes } from '../../base/units.ts'
 import type { BtrfsVersions } from '../../btrfs/filesystem.ts'
 import type { AllowedSigner } from '../../catalog/allowed-signers.ts'
 import { epochIdOf } from '../../catalog/epoch-id.ts'
-import { loadJournal, type UnfinishedRun } from '../../catalog/journal.ts'
+import { journalTouchedAt, loadJournal, type UnfinishedRun } from '../../catalog/journal.ts'
+import type { Ledger } from '../../catalog/ledger.ts'
 import { journalPath } from '../../catalog/local-state.ts'
 import { seriesIdOf } from '../../catalog/series-id.ts'
 import { type SigningKey, seriesSecretOf } from '../../catalog/signing.ts'
 import type { Config, SourceConfig } from '../../config/config.ts'
 import { nextSeq } from '../../format/object-key.ts'
 import type { Backup } from '../../model/backup.ts'
-import type { EpochId, SeriesId } from '../../model/ids.ts'
+import type { EpochId, SeriesId, Sha256 } from '../../model/ids.ts'
 import type { SendStep } from '../../model/plan.ts'
 import { type Policy, unlimited } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
@@ -26,6 +27,7 @@ import { epochNamesOf } from '../shared/epoch-names.ts'
 import type { OpenedRemote, Remotes } from '../shared/remotes.ts'
 import { lockOfRun, type RunLock } from './lock.ts'
 import { canResume, runBackup } from './run.ts'
+import { trustedMs } from './store-unseen.ts'
 import type { RunOutcome, RunTask } from './task.ts'
 
 /** What is needed to see what there is. */
@@ -35,6 +37,8 @@ export interface LookSession {
   readonly remotes: Remotes
   readonly signingKey: SigningKey
   readonly signers: readonly AllowedSigner[]
+  /** Not only a look: ledgers are begun and settled. */
+  readonly settles?: boolean
 }
 
 /** What all sends of a backup command share. */
@@ -55,9 +59,13 @@ export interface SendTask {
   readonly step: Pick<SendStep, 'epoch' | 'parents' | 'wantsFull' | 'fullLimitBytes'>
   /** All of this source's snapshots on this machine. */
   readonly snapshots: readonly Subvolume[]
+  readonly series: SeriesId
   /** The series on the remote, as it is now. */
   readonly backups: readonly Backup[]
   readonly highestSeq: number
+  /** SHA-256 of its newest manifest. */
+  readonly newest: Sha256 | null
+  readonly ledger?: Ledger | undefined
 }
 
 export function seriesOf(
@@ -72,7 +80,7 @@ export function seriesOf(
 export async function sendBackup(session: BackupSession, task: SendTask): Promise<RunOutcome> {
   const path = journalPath(session.config.state, task.source.name, task.remote.config.name)
   const epoch = epochOfSend(session, task)
-  const unfinished = unfinishedOf(await loadJournal(path), task.backups)
+  const unfinished = await unfinishedRun(session, task, path)
   const tries = parentsToTry(
     { ...task, backups: epoch.backups },
     unfinishedHere(unfinished, { task, epoch }),
@@ -106,6 +114,18 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
     }
   }
   throw new Error('a full send is always the last to be tried')
+}
+
+async function unfinishedRun(
+  { context }: BackupSession,
+  { backups, ledger }: SendTask,
+  path: string,
+): Promise<UnfinishedRun | undefined> {
+  const unfinished = unfinishedOf(await loadJournal(path), backups)
+  if (unfinished === undefined || ledger === undefined) return unfinished
+  // Nobody may look whether a pruner took for orphans what it stored.
+  const touchedAt = (await journalTouchedAt(path)) ?? 0
+  return Math.abs(context.clock.now() - touchedAt) > trustedMs ? undefined : unfinished
 }
 
 /** What is built on something older than it should be takes longer and costs more. */
@@ -162,10 +182,10 @@ interface SendEpoch {
   readonly lacksBranch: string | null
 }
 
-function epochOfSend(session: LookSession, { source, remote, backups, step }: SendTask): SendEpoch {
+function epochOfSend(session: LookSession, task: SendTask): SendEpoch {
+  const { source, remote, series, backups, step } = task
   const place = source.remotes.find(one => one.remote === remote.config.name)
   const secret = seriesSecretOf(session.signingKey)
-  const series = seriesOf(session, source, remote)
   const epochNames = epochNamesOf(source, { secret, series })
   const found = epochSituations({ backups, ruleSets: place?.ruleSets ?? [], epochNames }).find(
     ({ rules }) => rules.epoch === (step.epoch ?? null),
@@ -227,7 +247,7 @@ function runTask(
   },
 ): RunTask {
   const { context, pool, budget, signingKey, recipients, versions, check, estimate } = session
-  const { source, remote, snapshot, backups, highestSeq } = task
+  const { source, remote, snapshot, series, ledger, highestSeq } = task
   const { parent, unfinished, epoch } = choice
   const run = {
     context,
@@ -236,11 +256,12 @@ function runTask(
     remote,
     source: source.name,
     sourcePath: source.path,
-    series: seriesOf(session, source, remote),
+    series,
     seq: nextSeq([highestSeq]),
     epoch: epoch.named,
     storageClass: epoch.storageClass,
-    previous: backups.at(-1)?.manifestSha256 ?? null,
+    previous: task.newest,
+    ledger,
     snapshot,
     parent,
     protocol: versions.protocol,

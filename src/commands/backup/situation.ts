@@ -1,33 +1,18 @@
 // What there is before a backup is planned: the source, our snapshots of it, and each remote.
 
 import { isFailure, systemCodeOf } from '../../base/failure.ts'
-import type { Catalog, CatalogProblem, HiddenBackup } from '../../catalog/catalog.ts'
 import { loadJournal } from '../../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots } from '../../catalog/local-state.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
 import type { NestedRule, SourceConfig, SourceRemote } from '../../config/config.ts'
-import type { Backup } from '../../model/backup.ts'
-import type { SeriesId, Uuid } from '../../model/ids.ts'
+import type { Uuid } from '../../model/ids.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
-import type { Tombstone } from '../../model/tombstone.ts'
 import type { RemoteSituation, SourceSituation } from '../../plan/situation.ts'
 import { epochNamesOf } from '../shared/epoch-names.ts'
-import type { OpenedRemote } from '../shared/remotes.ts'
 import { type FailureReport, reportFailure } from '../shared/report.ts'
-import { type LookSession, seriesOf, unfinishedOf } from './send.ts'
-
-export interface RemoteView {
-  readonly opened: OpenedRemote
-  readonly series: SeriesId
-  readonly backups: readonly Backup[]
-  readonly highestSeq: number
-  /** What is forgotten of it, by seq. */
-  readonly hidden: readonly HiddenBackup[]
-  /** All trusted ones of the series. */
-  readonly tombstones: readonly Tombstone[]
-  /** Of the series. */
-  readonly problems: readonly CatalogProblem[]
-}
+import { type Place, type RemoteView, remoteView } from './remote-view.ts'
+import { type LookSession, unfinishedOf } from './send.ts'
+import { settleLedger } from './settle-ledger.ts'
 
 export interface Situation extends SourceSituation {
   readonly views: ReadonlyMap<string, RemoteView>
@@ -37,7 +22,7 @@ export interface Situation extends SourceSituation {
 
 /**
  * Throws a Failure when the source itself can't be looked at. Asks the stores anew when `fresh`.
- * Changes nothing, so that plan tells what backup would do.
+ * Changes nothing unless the session settles, so that plan tells what backup would do.
  */
 export async function lookAt(
   session: LookSession,
@@ -85,21 +70,16 @@ export async function lookAt(
 /** The remote's part of the situation; asks the store anew when `fresh`. */
 export async function viewOf(
   session: LookSession,
-  { source, remote, fresh }: { source: SourceConfig; remote: string; fresh: boolean },
+  place: Place & { readonly fresh: boolean },
 ): Promise<RemoteView> {
-  const opened = await session.remotes.open(remote)
-  const catalog = await session.remotes.catalog(remote, session.signers, fresh)
-  const series = seriesOf(session, source, opened)
-  if (!fresh) warnOfProblems(session, source, { catalog, series, remote })
-  return {
-    opened,
-    series,
-    backups: catalog.series.get(series) ?? [],
-    highestSeq: catalog.highestSeqs.get(series) ?? 0,
-    hidden: catalog.hidden.get(series) ?? [],
-    tombstones: catalog.tombstones.filter(tombstone => tombstone.series === series),
-    problems: catalog.problems.filter(problem => problem.series === series),
+  const { source, remote, fresh } = place
+  if (session.settles) {
+    const opened = await session.remotes.open(remote)
+    if (opened.isWriteOnly) await settleLedger(session, { source, opened })
   }
+  const view = await remoteView(session, place)
+  if (!fresh) warnOfProblems(session, source, { ...view, remote })
+  return view
 }
 
 /** L11: snapshots in our folder that we know, by uuid, to have made. Others are not ours to touch. */
@@ -156,10 +136,10 @@ export function unmentioned(
 function warnOfProblems(
   { context }: LookSession,
   source: SourceConfig,
-  { catalog, series, remote }: { catalog: Catalog; series: SeriesId; remote: string },
+  { problems, remote }: Pick<RemoteView, 'problems'> & { readonly remote: string },
 ): void {
-  for (const problem of catalog.problems) {
-    if (problem.series !== series || problem.kind === 'signature-missing') continue
+  for (const problem of problems) {
+    if (problem.kind === 'signature-missing') continue
     const text = `remote ${remote}: ${problem.text}`
     context.emit({ kind: 'warning', source: source.name, text, hint: 'run btrvault verify' })
   }

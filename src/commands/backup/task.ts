@@ -2,6 +2,7 @@
 
 import type { Budget } from '../../base/concurrency.ts'
 import type { UnfinishedRun } from '../../catalog/journal.ts'
+import type { Ledger } from '../../catalog/ledger.ts'
 import type { SigningKey } from '../../catalog/signing.ts'
 import type { Backup } from '../../model/backup.ts'
 import type { EpochId, SeriesId, Sha256, SourceName } from '../../model/ids.ts'
@@ -25,6 +26,8 @@ export interface RunTask {
   /** Of segments; null: as the remote says. */
   readonly storageClass: string | null
   readonly previous: Sha256 | null
+  /** Where nobody looks at the remote: it says what is there, and is told first. */
+  readonly ledger: Ledger | undefined
   readonly snapshot: Subvolume
   readonly parent: { readonly backup: Backup; readonly snapshot: Subvolume } | null
   readonly protocol: 1 | 2

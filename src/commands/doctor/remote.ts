@@ -11,7 +11,7 @@ import {
   storeProbe,
   storeRemoteMemory,
 } from '../../catalog/local-state.ts'
-import { getIfPresent, openRepository } from '../../catalog/repository.ts'
+import { getIfPresent } from '../../catalog/repository.ts'
 import { withCredentials } from '../../config/access-key.ts'
 import type { Config, RemoteConfig } from '../../config/config.ts'
 import { restoreGuideKey } from '../../format/object-key.ts'
@@ -25,6 +25,7 @@ import { lookPatienceMs } from '../shared/remotes.ts'
 import { accessFinding, limitedFinding } from './access.ts'
 import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
 import { hiddenFinding, lockFinding } from './lock.ts'
+import { checkLedgers, repositoryFinding } from './write-only.ts'
 
 const yearMs = 365 * 86_400_000
 
@@ -84,12 +85,10 @@ async function checkStore(
   }
   if (probe.left.length > 0) area.add('trial', leftFinding(probe, remote.access))
   await area.check('memory', () => rememberProbe(config, remote, { probe, memory }))
-  await area.check('repository', async () => {
-    const { id } = await openRepository(store, { signal, expect: memory?.repository })
-    return ok(`${store.address}, ${id}`)
-  })
+  await area.check('repository', () => repositoryFinding(store, { remote, memory, signal }))
   if (remote.lock) await area.check('locked backups', () => hiddenFinding(store, nowOf(context)))
-  await area.check('RESTORE.md', () => guideFinding(store, signal))
+  if (remote.access === 'write-only') await checkLedgers({ config, remote, area, memory })
+  else await area.check('RESTORE.md', () => guideFinding(store, signal))
   area.add('proof', proofFinding(remote, memory, nowOf(context)))
 }
 

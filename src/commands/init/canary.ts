@@ -35,6 +35,17 @@ export async function proveIdentity(
   }
 }
 
+/** The same where this machine only writes: what it would have fetched is what it sealed. */
+export async function proveWithoutStore(
+  context: Context,
+  keys: { readonly identities: readonly Identity[]; readonly recipients: readonly string[] },
+): Promise<void> {
+  const message = context.randomBytes(32)
+  const canary = await sealed(context, message, keys.recipients)
+  if (equalBytes(await opened(canary, keys.identities), message)) return
+  throw new Failure('corrupt', 'cannot trust this machine: what it sealed opens to something else')
+}
+
 async function sealed(
   context: Context,
   message: Uint8Array,

@@ -106,8 +106,7 @@ async function seriesOfConfig(
 ): Promise<ReadonlyMap<SeriesId, string>> {
   const names = new Map<SeriesId, string>()
   for (const { name } of config?.sources ?? []) {
-    const series = await lookup.seriesFromKey(repository, name)
-    if (series !== undefined) names.set(series, name)
+    for (const series of await lookup.ownSeries(repository, name)) names.set(series, name)
   }
   return names
 }

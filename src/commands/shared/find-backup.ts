@@ -4,6 +4,7 @@
 import { Failure, isFailure } from '../../base/failure.ts'
 import type { AllowedSigner } from '../../catalog/allowed-signers.ts'
 import { type Catalog, type CatalogProblem, loadCatalog } from '../../catalog/catalog.ts'
+import { readLedger } from '../../catalog/ledger.ts'
 import { openRepository, type Repository } from '../../catalog/repository.ts'
 import { seriesIdOf } from '../../catalog/series-id.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
@@ -17,6 +18,7 @@ import { readIndexBegin } from '../../restore/read-index.ts'
 import type { Context } from './context.ts'
 import { epochNamesOf } from './epoch-names.ts'
 import { readAllowedSigners, readIdentities, readSigningKey } from './keys.ts'
+import { chooseNamesake, type Namesake, type Wanted } from './namesakes.ts'
 import { Remotes } from './remotes.ts'
 
 /** Where to look, and whom to believe. */
@@ -44,13 +46,6 @@ export interface OpenedRepository {
   readonly remote: string
   readonly repository: Repository
   readonly catalog: Catalog
-}
-
-/** One of the series whose indexes give their sources the same name. */
-interface Namesake {
-  readonly id: SeriesId
-  readonly begin: IndexBegin
-  readonly newest: Backup
 }
 
 /** Repositories opened for reading, with what is needed to believe and to read them. */
@@ -140,28 +135,55 @@ export class Lookup {
    * signing key names it; without, each series is asked by opening its newest index. Undefined when
    * there is none; Failure 'usage' when there are several that are not one source's.
    */
-  async seriesOf(opened: OpenedRepository, source: string): Promise<SeriesId | undefined> {
+  async seriesOf(opened: OpenedRepository, wanted: Wanted): Promise<SeriesId | undefined> {
+    const { source } = wanted
     const { series } = opened.catalog
-    const bySecret = await this.seriesFromKey(opened.repository, source)
-    if (bySecret !== undefined && series.has(bySecret)) return bySecret
+    const own = (await this.ownSeries(opened.repository, source)).filter(id => series.has(id))
     const byId = [...series.keys()].filter(
       id => /^[0-9a-f]{8}/.test(source) && id.startsWith(source),
     )
-    if (byId.length === 1) return byId[0]
+    if (own.length === 0 && byId.length === 1) return byId[0]
+    const others = await this.#strangers(opened, own)
     const same: Namesake[] = []
     for (const [id, backups] of series) {
-      const begin = await this.#beginOf(opened, backups)
-      const newest = backups.at(-1)
-      if (begin?.source === source && newest) same.push({ id, begin, newest })
+      const begin = others.has(id) ? await this.#beginOf(opened, backups) : undefined
+      if (!own.includes(id) && begin?.source !== source) continue
+      // What one key signed under one name is one machine's.
+      const place = own.length > 0 ? '' : `${begin?.host}\0${begin?.path}`
+      same.push({ id, backups, place })
     }
-    return this.#chooseNamesake(source, same)
+    return chooseNamesake(this.#context, same, wanted)
   }
 
-  /** The series that the configuration's signing key gives a source; undefined without the key. */
-  async seriesFromKey({ id }: Repository, source: string): Promise<SeriesId | undefined> {
-    const name = asSourceName(source)
+  /** Series that may be the source's too: of those of our own key, only what no source is known by. */
+  async #strangers(
+    { catalog, repository }: OpenedRepository,
+    own: readonly SeriesId[],
+  ): Promise<ReadonlySet<SeriesId>> {
+    if (own.length === 0) return new Set(catalog.series.keys())
+    const signers = new Set(own.map(id => catalog.series.get(id)?.at(-1)?.signer))
+    const known = new Set(own)
+    for (const { name } of this.#lookIn.config?.sources ?? []) {
+      for (const id of await this.ownSeries(repository, name)) known.add(id)
+    }
+    const all = [...catalog.series].filter(([id]) => !known.has(id))
+    return new Set(
+      all.filter(([, backups]) => signers.has(backups.at(-1)?.signer)).map(([id]) => id),
+    )
+  }
+
+  /**
+   * The series that the configuration's signing key gives a source, and that of its ledger here; none
+   * without the key.
+   */
+  async ownSeries({ id }: Repository, name: string): Promise<readonly SeriesId[]> {
+    const source = asSourceName(name)
     const secret = await this.#secret()
-    return name && secret && seriesIdOf(secret, id, name)
+    const state = this.#lookIn.config?.state
+    if (source === undefined || secret === undefined || state === undefined) return []
+    const ledger = await readLedger({ state, repository: id, source, secret })
+    const plain = seriesIdOf(secret, id, source)
+    return ledger === undefined || 'unusable' in ledger ? [plain] : [plain, ledger.series]
   }
 
   /**
@@ -227,42 +249,10 @@ export class Lookup {
     }
   }
 
-  /** One source's series after a change of its signing key follow each other; others' must not be mixed up. */
-  #chooseNamesake(source: string, same: readonly Namesake[]): SeriesId | undefined {
-    const timeOf = ({ newest }: Namesake) => newest.manifest.snapshot.createdAt.getTime()
-    const [first, ...older] = same.toSorted((a, b) => timeOf(b) - timeOf(a))
-    if (first === undefined || older.length === 0) return first?.id
-    const ids = older.map(({ id }) => id).join(', ')
-    const { host, path } = first.begin
-    if (!older.every(({ begin }) => begin.host === host && begin.path === path)) {
-      throw new Failure(
-        'usage',
-        `cannot choose ${source}: several machines or places have that name`,
-        {
-          hint: `give the series id in place of the name, as btrvault list shows it: ${first.id}, ${ids}`,
-        },
-      )
-    }
-    this.#context.emit({
-      kind: 'warning',
-      text: `${source} has several series, each signed by another key: taking ${first.id}, which has the newest backup`,
-      hint: `for older backups give the series id in place of the name: ${ids}`,
-    })
-    return first.id
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { store } of this.#opened) await store.close()
     await this.#remotes?.[Symbol.asyncDispose]()
   }
-}
-
-export interface Wanted {
-  readonly source: string
-  /** The last backup whose snapshot was made at or before this time. */
-  readonly at?: Date | undefined
-  /** The seq. */
-  readonly id?: number | undefined
 }
 
 export interface FoundBackup extends OpenedRepository {
@@ -281,7 +271,7 @@ export async function findBackup(
   for (const name of names) {
     try {
       const opened = await lookup.open(name)
-      const series = await lookup.seriesOf(opened, wanted.source)
+      const series = await lookup.seriesOf(opened, wanted)
       const backups = (series && opened.catalog.series.get(series)) ?? []
       tellProblems(context, opened, series)
       refuseForgotten(wanted, opened, series)

@@ -33,7 +33,11 @@ export interface S3Options extends Omit<S3Address, 'kind'> {
   readonly createIfAbsent?: boolean | undefined
   /** What is put will be locked. */
   readonly locks?: boolean | undefined
+  /** Never looks: where createIfAbsent is false, a put may then write over what exists. */
+  readonly writeOnly?: boolean | undefined
 }
+
+type Knowledge = Pick<S3Options, 'createIfAbsent' | 'locks' | 'writeOnly'>
 
 /** Makes no request yet: what is wrong with the bucket shows at the first call. */
 export async function openS3Store(options: S3Options): Promise<Store> {
@@ -56,12 +60,11 @@ class S3Store implements Store {
   readonly #connection: S3Connection
   readonly #folder: string
   readonly #checksums: 'crc32' | 'none'
+  readonly #looks: boolean
 
-  constructor(
-    options: S3Address,
-    connection: S3Connection,
-    { createIfAbsent = true, locks = false }: Pick<S3Options, 'createIfAbsent' | 'locks'>,
-  ) {
+  constructor(options: S3Address, connection: S3Connection, knowledge: Knowledge) {
+    const { createIfAbsent = true, locks = false, writeOnly = false } = knowledge
+    this.#looks = !createIfAbsent && !writeOnly
     this.address = describeRemote(options)
     this.#options = options
     this.#connection = connection
@@ -86,7 +89,7 @@ class S3Store implements Store {
     if (retain) await this.lock.require(key, options.signal)
     await this.#call({ verb: 'put', key, signal: options.signal }, async signal => {
       const create = options.replace !== true
-      if (create && !this.features.createIfAbsent) await this.#refuseExisting(key, signal)
+      if (create && this.#looks) await this.#refuseExisting(key, signal)
       await this.#send(key, object, { ...options, signal })
     })
     if (retain) await this.lock.confirm(key, retain, { signal: options.signal })
