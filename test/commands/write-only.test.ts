@@ -218,7 +218,7 @@ describe('a machine that may only put', () => {
     const { identity } = vault
     const listed = await list(vault.context, { config, identity, sources: ['home'], remotes: [] })
     const series = listed.remotes[0]?.series ?? []
-    assert.deepEqual(series.map(({ backups }) => backups.length).toSorted(), [1, 2])
+    assert.deepEqual(new Set(series.map(({ backups }) => backups.length)), new Set([1, 2]))
     assert.deepEqual(
       series.map(({ source, problems }) => [source, problems.length]),
       [
