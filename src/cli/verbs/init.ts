@@ -98,12 +98,11 @@ function remoteLines(report: RemoteInit, dryRun: boolean, paint: Paint): string[
   if (dryRun)
     return [`${paint('good', '✓')} ${name}: would be tried out and made ready  ${address}`]
   const repository = report.made ? 'repository made' : 'repository is there already'
-  const id = report.repository ?? ''
   const proof = report.proven ? '' : `, ${paint('warning', 'not proven')}`
   const wrong = (report.probe?.checks ?? []).filter(({ outcome }) => outcome !== 'ok')
   return [
     `${paint('good', '✓')} ${name}: ${repository}${proof}  ${address}`,
-    `    ${paint('quiet', `repository ${escapeControls(id)}`)}`,
+    ...(report.repository === null ? [] : [`    ${paint('quiet', report.repository)}`]),
     ...wrong.map(check => `    ${paint('quiet', `${check.name}: ${escapeControls(check.words)}`)}`),
   ]
 }
