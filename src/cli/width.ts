@@ -42,6 +42,13 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line]
 }
 
+/** The same with an indent kept, and deeper by two from the second line on. */
+export function hang(text: string, columns: number): string[] {
+  const [indent = ''] = /^ */.exec(text) ?? []
+  const lines = wrap(text.slice(indent.length), columns - indent.length - 2)
+  return lines.map((line, n) => `${indent}${n === 0 ? '' : '  '}${line}`)
+}
+
 export function padEnd(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)))
 }

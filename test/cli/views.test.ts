@@ -47,7 +47,7 @@ test('backup: what was stored where, what was idle, what failed with its hint', 
       { source: 'var' as SourceName, plan, sends: [], released: [], deletions: [], failures: [] },
     ],
   }
-  assert.deepEqual(backupLines(report, view), [
+  assert.deepEqual(backupLines(report, { ...view, width: 200 }), [
     '✓ home → aws: differential backup 3; 10.0 MiB read, 5.00 MiB stored, 1.00 MiB of it before an interruption, in 2.0 s',
     '✗ home:',
     '  nas: cannot put k\\x1b[2J: away',

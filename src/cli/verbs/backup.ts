@@ -9,6 +9,7 @@ import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
 import { planLines } from '../plan-lines.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { hang } from '../width.ts'
 import { noForgetFlag } from './shared-flags.ts'
 
 export const backupVerb: Verb = {
@@ -66,9 +67,11 @@ async function runBackup(call: Call): Promise<Outcome> {
 
 export function backupLines(
   { sources, dryRun, timezone }: BackupReport,
-  { paint }: View,
+  { paint, width }: View,
 ): string[] {
-  return sources.flatMap(source => sourceLines(source, { dryRun, timezone, paint }))
+  return sources
+    .flatMap(source => sourceLines(source, { dryRun, timezone, paint }))
+    .flatMap(line => hang(line, width))
 }
 
 interface Showing {

@@ -6,6 +6,7 @@ import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { hang } from '../width.ts'
 import { identityFlag, remoteFlag, yesFlag } from './shared-flags.ts'
 
 export const forgetVerb: Verb = {
@@ -40,7 +41,9 @@ async function runForget(call: Call): Promise<Outcome> {
 
 export function forgetLines({ places, dryRun, timezone }: ForgetReport, view: View): string[] {
   if (places.length === 0) return ['no keep rule forgets anything: there is nothing to do']
-  return places.flatMap(place => placeLines(place, { dryRun, timezone, view }))
+  return places
+    .flatMap(place => placeLines(place, { dryRun, timezone, view }))
+    .flatMap(line => hang(line, view.width))
 }
 
 function placeLines(

@@ -7,6 +7,7 @@ import { failureLines } from '../failure-lines.ts'
 import { localTime } from '../local-time.ts'
 import { seriesHeading } from '../series-heading.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { hang } from '../width.ts'
 import { yesFlag } from './shared-flags.ts'
 
 export const pruneVerb: Verb = {
@@ -41,7 +42,9 @@ async function runPrune(call: Call): Promise<Outcome> {
 }
 
 export function pruneLines(report: PruneReport, view: View): string[] {
-  return report.remotes.flatMap(remote => remoteLines(remote, report, view))
+  return report.remotes
+    .flatMap(remote => remoteLines(remote, report, view))
+    .flatMap(line => hang(line, view.width))
 }
 
 function remoteLines(

@@ -5,6 +5,7 @@ import type { RemoteUndeletion, UndeleteReport } from '../../commands/undelete.t
 import { escapeControls } from '../escape.ts'
 import { failureLines } from '../failure-lines.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
+import { hang } from '../width.ts'
 import { identityFlag, remoteFlag } from './shared-flags.ts'
 
 export const undeleteVerb: Verb = {
@@ -60,8 +61,13 @@ function wantedIds(texts: readonly string[], all: boolean): readonly number[] | 
   })
 }
 
-export function undeleteLines({ remotes, dryRun }: UndeleteReport, { paint }: View): string[] {
-  return remotes.flatMap(remote => remoteLines(remote, dryRun, paint))
+export function undeleteLines(
+  { remotes, dryRun }: UndeleteReport,
+  { paint, width }: View,
+): string[] {
+  return remotes
+    .flatMap(remote => remoteLines(remote, dryRun, paint))
+    .flatMap(line => hang(line, width))
 }
 
 function remoteLines(
