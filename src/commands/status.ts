@@ -13,6 +13,7 @@ import type { SourceName, Uuid } from '../model/ids.ts'
 import { describeRemote } from '../model/remote.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import { epochSituations } from '../plan/epochs.ts'
+import { newestOf } from '../plan/moments.ts'
 import { parentCandidates } from '../plan/parents.ts'
 import { hasChanged } from '../plan/plan-backup.ts'
 import type { SeriesRules } from '../plan/situation.ts'
@@ -246,7 +247,7 @@ async function placeStatus(look: Look, place: Place): Promise<PlaceStatus> {
   const { source, remote, here, view } = place
   if ('failure' in view) return { ...nothing(remote), safety: 'unknown', failure: view.failure }
   const { backups, problems, epochNames } = view.value
-  const newest = backups.at(-1)
+  const newest = newestOf(backups)
   const changedSince = here && newest ? changed(here, newest) : null
   const unfinished = await attempt(() => unfinishedRun(look, place, backups))
   const ruleSets = source.remotes.find(one => one.remote === remote)?.ruleSets ?? []

@@ -30,6 +30,23 @@ export function snapshotMoment(snapshot: Subvolume): Making {
 }
 
 /**
+ * The one whose snapshot was made last, which need not be the one that was sent last; of the
+ * subvolume that the last one is of. `backups`: of one series, by seq.
+ */
+export function newestOf(backups: readonly Backup[]): Backup | undefined {
+  const sourceUuid = backups.at(-1)?.manifest.snapshot.sourceUuid
+  return backups
+    .filter(({ manifest }) => manifest.snapshot.sourceUuid === sourceUuid)
+    .reduce<Backup | undefined>(
+      (newest, one) =>
+        newest && newest.manifest.snapshot.generation > one.manifest.snapshot.generation
+          ? newest
+          : one,
+      undefined,
+    )
+}
+
+/**
  * By generation, as clocks are set wrong; what was made of different subvolumes, group by group in
  * the order of each group's earliest time.
  */

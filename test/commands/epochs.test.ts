@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { Failure } from '../../src/base/failure.ts'
 import { backup } from '../../src/commands/backup.ts'
@@ -10,7 +11,7 @@ import { forget } from '../../src/commands/forget.ts'
 import { list } from '../../src/commands/list.ts'
 import { status } from '../../src/commands/status.ts'
 import type { Config } from '../../src/config/config.ts'
-import type { RuleSet } from '../../src/model/policy.ts'
+import { parseKeepRule, type RuleSet } from '../../src/model/policy.ts'
 import { rulesOf } from '../plan/epoch-scenarios.ts'
 import { makeVault, type Vault } from '../support/vault.ts'
 
@@ -140,6 +141,33 @@ describe('the name of an epoch', () => {
     const kept = await forget(vault.context, { config: vault.config, ...asked })
     assert.deepEqual(kept.places[0]?.forgotten, [])
     assert.equal(kept.places[0]?.keptCount, 3)
+  })
+})
+
+describe('an epoch that comes later', () => {
+  it('may get an older snapshot; the newest is still what was made last', async () => {
+    use(rulesOf(' *'))
+    const folder = vault.config.sources[0]?.snapshots.folder ?? ''
+    const snapshots = { kind: 'own' as const, folder, keep: parseKeepRule('*') ?? null }
+    vault.config = {
+      ...vault.config,
+      sources: vault.config.sources.map(source => ({ ...source, snapshots })),
+    }
+    for (const text of ['first', 'second']) {
+      vault.write('a', text)
+      await vault.backup()
+    }
+    use(rulesOf('monthly 12m'), rulesOf('<monthly *'))
+    await vault.backup()
+    assert.deepEqual(
+      (await listed(vault.config)).map(epoch => epoch?.name ?? null),
+      [null, null, 'monthly'],
+    )
+    const { sources } = await status(vault.context, { config: vault.config, maxAgeMs: 1 })
+    assert.equal(sources[0]?.places[0]?.newest?.id, 2)
+    assert.equal(sources[0]?.places[0]?.safety, 'safe')
+    const report = await vault.restore()
+    assert.equal(readFileSync(`${report.published.at(-1)}/a`, 'utf8'), 'second')
   })
 })
 

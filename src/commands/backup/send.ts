@@ -21,6 +21,7 @@ import { type Policy, unlimited } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import type { WorkerPool } from '../../pack/worker-pool.ts'
 import { epochSituations } from '../../plan/epochs.ts'
+import { newestOf } from '../../plan/moments.ts'
 import { type ParentCandidate, parentCandidates } from '../../plan/parents.ts'
 import type { Context } from '../shared/context.ts'
 import { epochNamesOf } from '../shared/epoch-names.ts'
@@ -142,11 +143,11 @@ function tellLostParent(
       hint: 'is branch_from what the configuration called that epoch?',
     })
   }
-  const newest = backups.at(-1)?.manifest
+  const newest = newestOf(backups)?.manifest
   if (newest === undefined || step.parents.some(one => one.snapshot === newest.snapshot.uuid))
     return
   const candidates = parentCandidates(backups, snapshots, snapshot.sourceUuid)
-  if (candidates[0]?.backup.manifest.seq === newest.seq) return
+  if (candidates.some(({ backup }) => backup.manifest.seq === newest.seq)) return
   const [first] = step.parents
   const instead = first === undefined ? 'sending in full' : `using backup ${first.seq}`
   context.emit({

@@ -14,6 +14,7 @@ import type { Backup } from '../../model/backup.ts'
 import { asSourceName, type EpochId, type SeriesId } from '../../model/ids.ts'
 import { parseRemoteUrl } from '../../model/remote.ts'
 import type { Identity } from '../../pack/identities.ts'
+import { newestOf } from '../../plan/moments.ts'
 import { readIndexBegin } from '../../restore/read-index.ts'
 import type { Context } from './context.ts'
 import { epochNamesOf } from './epoch-names.ts'
@@ -204,11 +205,20 @@ export class Lookup {
       if (backup.manifest.epoch !== undefined) newest.set(backup.manifest.epoch, backup)
     }
     for (const [id, backup] of newest) {
-      if (names.has(id)) continue
-      const name = (await this.#beginOf(opened, [backup]))?.epoch
+      const name = names.get(id) ?? (await this.#epochIn(opened, backup))
       if (name !== undefined) names.set(id, name)
     }
     return names
+  }
+
+  /** A damaged index takes no more than the name with it: what has none is not forgotten. */
+  async #epochIn(opened: OpenedRepository, backup: Backup): Promise<string | undefined> {
+    try {
+      return (await this.#beginOf(opened, [backup]))?.epoch
+    } catch (error) {
+      if (!isFailure(error) || error.code === 'interrupted') throw error
+      return undefined
+    }
   }
 
   async #secret(): Promise<Uint8Array | undefined> {
@@ -334,10 +344,11 @@ function choose({ source, at, id }: Wanted, backups: readonly Backup[], remote: 
       },
     )
   }
-  const chosen = backups.findLast(({ manifest }) => {
-    if (id !== undefined) return manifest.seq === id
-    return at === undefined || manifest.snapshot.createdAt <= at
-  })
+  const until = backups.filter(
+    ({ manifest }) => at === undefined || manifest.snapshot.createdAt <= at,
+  )
+  const chosen =
+    id === undefined ? newestOf(until) : backups.find(({ manifest }) => manifest.seq === id)
   if (chosen !== undefined) return chosen
   const what =
     id === undefined ? `a backup of ${source} from before then` : `backup ${id} of ${source}`
