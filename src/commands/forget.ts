@@ -1,12 +1,13 @@
 // The story of forgetting: what the keep rules no longer keep gets a tombstone, and is hidden from
 // then on. Nothing is deleted; until its grace is over, undelete brings it back.
 
-import { isFailure, throwIfAborted } from '../base/failure.ts'
+import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import type { SigningKey } from '../catalog/signing.ts'
 import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
 import { type Backup, storedBytes } from '../model/backup.ts'
 import { keepsEverything, type RuleSet } from '../model/policy.ts'
 import { forgetNow } from '../plan/deletions.ts'
+import { planForgetByIds } from '../plan/forget.ts'
 import { bury } from './shared/bury.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
 import { chooseSeries, refuseUnknown } from './shared/choose-series.ts'
@@ -26,6 +27,8 @@ export interface ForgetOptions {
   readonly sources: readonly string[]
   /** Names; empty: all. */
   readonly remotes: readonly string[]
+  /** Of one source: these, whatever the rules say; empty: what the rules no longer keep. */
+  readonly ids?: readonly number[] | undefined
   /** Path of an identity file: tells the sources of series that another machine's key signed. */
   readonly identity?: string | undefined
   readonly passphrase?: (() => Promise<string>) | undefined
@@ -83,6 +86,7 @@ interface Session {
 
 export async function forget(context: Context, options: ForgetOptions): Promise<ForgetReport> {
   const { config, identity, passphrase } = options
+  refuseIdsOfMany(options)
   await using lookup = await Lookup.open(context, { config, identity, passphrase })
   const session = { context, options, lookup }
   const key = await readTombstoneKey(config, lookup.signers)
@@ -91,6 +95,7 @@ export async function forget(context: Context, options: ForgetOptions): Promise<
     outcomes.push(...(await decideOn(session, remote)))
   }
   refuseUnknownSources(options)
+  refuseUnknownIds(options, outcomes)
   const decisions = outcomes.filter(one => 'opened' in one)
   const count = decisions.reduce((sum, { backups }) => sum + backups.length, 0)
   if (!options.dryRun && count > 0) await options.agree(count)
@@ -110,16 +115,49 @@ function refuseUnknownSources({ config, sources }: ForgetOptions): void {
   refuseUnknown('forget', sources, [{ series: [], absent: known }])
 }
 
+/** An id means something within one source alone. */
+function refuseIdsOfMany({ sources, ids = [] }: ForgetOptions): void {
+  if (ids.length === 0 || sources.length === 1) return
+  throw new Failure('usage', `cannot forget backup ${ids[0]}: of which source was not said`, {
+    hint: 'give the name of one source, and --remote where it goes to several',
+  })
+}
+
+function refuseUnknownIds(
+  { sources, ids = [] }: ForgetOptions,
+  outcomes: readonly (Decision | ForgetPlace)[],
+): void {
+  if (ids.length > 0 && outcomes.length > 1) {
+    throw new Failure(
+      'usage',
+      `cannot forget backup ${ids[0]}: each remote has another of that id`,
+      {
+        hint: 'give --remote NAME; nothing was changed',
+      },
+    )
+  }
+  if (outcomes.some(one => !('opened' in one))) return
+  const found = outcomes.flatMap(one => ('opened' in one ? one.backups : []))
+  const unknown = ids.find(id => !found.some(({ manifest }) => manifest.seq === id))
+  if (unknown === undefined) return
+  throw new Failure(
+    'object-missing',
+    `cannot forget backup ${unknown} of ${sources.join()}: there is none`,
+    { hint: 'run btrvault list to see what there is; nothing was changed' },
+  )
+}
+
 /** Sources that have a rule for the remote; each with what it no longer keeps, or why that is unknown. */
 async function decideOn(
   session: Session,
   remote: RemoteConfig,
 ): Promise<(Decision | ForgetPlace)[]> {
-  const { config, sources } = session.options
+  const { config, sources, ids = [] } = session.options
   const ruled = config.sources.flatMap(source => {
     const ruleSets = source.remotes.find(place => place.remote === remote.name)?.ruleSets ?? []
     const isMeant = sources.length === 0 || sources.includes(source.name)
-    const forgets = ruleSets.some(({ policy }) => !keepsEverything(policy.keep))
+    const byRule = ruleSets.some(({ policy }) => !keepsEverything(policy.keep))
+    const forgets = ids.length > 0 ? ruleSets.length > 0 : byRule
     return isMeant && forgets ? [{ source, ruleSets }] : []
   })
   const outcomes: (Decision | ForgetPlace)[] = []
@@ -146,7 +184,7 @@ async function decide(
   { source, ruleSets, remote }: Ruled,
 ): Promise<Decision[]> {
   refuseNoDelete(remote, 'forget')
-  const { config } = options
+  const { config, ids = [] } = options
   const opened = await lookup.open(remote.name)
   const now = await undoubtedNow(context, opened.repository)
   const { chosen } = await chooseSeries(lookup, opened, { config, sources: [source.name] })
@@ -156,7 +194,10 @@ async function decide(
     const epochNames = await lookup.epochNames(opened, series, source)
     const at = { now, timeZone: config.timezone }
     const rules = { backups, ruleSets, epochNames }
-    const { forgotten, postponed } = forgetNow(rules, remote.maxDelete, at)
+    const { forgotten, postponed } =
+      ids.length > 0
+        ? { forgotten: planForgetByIds(backups, new Set(ids)), postponed: [] }
+        : forgetNow(rules, remote.maxDelete, at)
     const place = {
       source: source.name,
       remote: remote.name,

@@ -79,7 +79,7 @@ export function backupsOf(
 }
 
 export interface Judged {
-  /** What the rule set speaks of: backups of its epoch, and of a former one that it branches from. */
+  /** What the rule set speaks of: backups of its epoch. */
   readonly own: readonly Backup[]
   /** What can be the first of a span or one of the last: also those of epochs that it branches from. */
   readonly counted: readonly Backup[]
@@ -90,7 +90,7 @@ export function judgedBy(rules: RuleSet, series: SeriesRules): Judged {
   const { backups, ruleSets } = series
   if (ruleSets.length === 1) return { own: backups, counted: backups }
   return {
-    own: backupsOf(series, ownEpochs(rules, ruleSets)),
+    own: backupsOf(series, [rules.epoch]),
     counted: backupsOf(series, lineOf(rules, ruleSets)),
   }
 }
@@ -101,10 +101,6 @@ export function unruled(series: SeriesRules): Backup[] {
   if (ruleSets.length === 1) return []
   const ruled = new Set(ruleSets.flatMap(rules => judgedBy(rules, series).own))
   return backups.filter(backup => !ruled.has(backup))
-}
-
-function ownEpochs({ epoch, branchFrom }: RuleSet, ruleSets: readonly RuleSet[]): EpochName[] {
-  return isFormerEpoch(branchFrom, ruleSets) ? [epoch, branchFrom] : [epoch]
 }
 
 function isFormerEpoch(name: string | null, ruleSets: readonly RuleSet[]): boolean {

@@ -42,6 +42,31 @@ export function planForget(kept: readonly KeptBackup[], limits: ForgetLimits): F
   return { forgotten, postponed: [...candidates].filter(backup => !done.has(backup)) }
 }
 
+/**
+ * Those that a person names, whatever the rules say; children before their parents. Failure
+ * 'refused' when another one needs one of them, or when the newest is among them.
+ */
+export function planForgetByIds(backups: readonly Backup[], ids: ReadonlySet<number>): Backup[] {
+  const going = new Set(backups.filter(({ manifest }) => ids.has(manifest.seq)))
+  const newest = Math.max(...backups.map(({ manifest }) => manifest.seq))
+  if (ids.has(newest)) {
+    throw new Failure('refused', `cannot forget backup ${newest}: it is the newest`, {
+      hint: 'make another backup first; nothing was changed',
+    })
+  }
+  const [needed] = neededOf(backups, going)
+  if (needed !== undefined) {
+    const { seq } = needed.manifest
+    const by = backups.find(one => !going.has(one) && one.manifest.parent?.seq === seq)
+    throw new Failure(
+      'refused',
+      `cannot forget backup ${seq}: backup ${by?.manifest.seq} is a difference from it`,
+      { hint: `forget ${by?.manifest.seq} too, if nobody wants it; nothing was changed` },
+    )
+  }
+  return oldestLeaves(going, going.size)
+}
+
 /** At least 1 of those in percent, so that a short series shrinks too. */
 export function mostAtOnce(backupCount: number, maxDelete: MaxDelete): number {
   if ('count' in maxDelete) return maxDelete.count

@@ -141,6 +141,25 @@ describe('the name of an epoch', () => {
     const kept = await forget(vault.context, { config: vault.config, ...asked })
     assert.deepEqual(kept.places[0]?.forgotten, [])
     assert.equal(kept.places[0]?.keptCount, 3)
+    await vault.backup()
+    const forgetIds = async (...ids: number[]) => {
+      const found = await forget(vault.context, {
+        config: vault.config,
+        ...asked,
+        sources: ['home'],
+        ids,
+      })
+      const [place] = found.places
+      return place?.failure?.message ?? place?.forgotten.map(({ id }) => id)
+    }
+    assert.deepEqual(await forgetIds(1, 2, 3), [3, 2, 1])
+    assert.match(String(await forgetIds(1)), /backup 2 is a difference from it/)
+    assert.match(String(await forgetIds(4)), /it is the newest/)
+    await assert.rejects(forgetIds(9), /backup 9 of home: there is none/)
+    await assert.rejects(
+      forget(vault.context, { config: vault.config, ...asked, ids: [1] }),
+      /of which source was not said/,
+    )
   })
 })
 
