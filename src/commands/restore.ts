@@ -42,6 +42,8 @@ export interface RestoreReport {
   /** The wanted backup. */
   readonly id: number
   readonly snapshotTime: Date
+  /** IANA name, for showing times. */
+  readonly timezone: string
   /** Seqs of its chain, full first. */
   readonly chain: readonly number[]
   /** Seq of the newest that the target held already; null for none. */
@@ -251,6 +253,7 @@ function reportOf({ found, options, chain }: Story, present: number | null, mete
     source: options.source,
     id: manifest.seq,
     snapshotTime: manifest.snapshot.createdAt,
+    timezone: options.config?.timezone ?? 'UTC',
     chain: chain.map(backup => backup.manifest.seq),
     present,
     ...meter.sums(),

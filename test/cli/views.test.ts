@@ -131,6 +131,7 @@ test('restore: where it is, and every difference that was found', () => {
     source: 'home',
     id: 3,
     snapshotTime: new Date('2026-11-20T08:00:00Z'),
+    timezone: 'Europe/Paris',
     chain: [1, 3],
     present: null,
     fetchedBytes: mebibyte,
@@ -149,7 +150,7 @@ test('restore: where it is, and every difference that was found', () => {
     exitStatus: 3,
   } as const
   assert.deepEqual(restoreLines(report, view), [
-    '✓ home as of 2026-11-20T08:00:00.000Z, backup 3 on aws  chain 1 → 3',
+    '✓ home as of 2026-11-20 09:00 (Europe/Paris), backup 3 on aws  chain 1 → 3',
     '  2.00 MiB received, 1.00 MiB fetched in 3.0 s',
     '  snapshot  /mnt/home.1',
     '  snapshot  /mnt/home.3',
@@ -158,7 +159,7 @@ test('restore: where it is, and every difference that was found', () => {
     '  … and 2 more',
   ])
   assert.deepEqual(restoreLines({ ...report, dryRun: true, present: 1 }, view), [
-    'would restore home as of 2026-11-20T08:00:00.000Z, backup 3 on aws  chain 1 → 3',
+    'would restore home as of 2026-11-20 09:00 (Europe/Paris), backup 3 on aws  chain 1 → 3',
     'to be received: 3',
   ])
 })

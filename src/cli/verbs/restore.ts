@@ -6,6 +6,7 @@ import { formatBytes, formatDuration, plural } from '../../base/units.ts'
 import type { Comparison } from '../../commands/restore/compare-restored.ts'
 import type { RestoreOptions, RestoreReport } from '../../commands/restore.ts'
 import { escapeControls } from '../escape.ts'
+import { localTime } from '../local-time.ts'
 import type { Call, Outcome, Verb, View } from '../verb.ts'
 import { wrap } from '../width.ts'
 import {
@@ -149,7 +150,8 @@ export function restoreLines(report: RestoreReport, view: View): string[] {
   const { paint } = view
   const { source, id, chain, present, published, writable, comparison, remote } = report
   const name = paint('strong', escapeControls(source))
-  const what = `${name} as of ${report.snapshotTime.toISOString()}, backup ${id} on ${escapeControls(remote)}`
+  const time = `${localTime(report.snapshotTime, report.timezone)} (${report.timezone})`
+  const what = `${name} as of ${time}, backup ${id} on ${escapeControls(remote)}`
   const needed = chain.filter(seq => present === null || seq > present)
   const way = paint('quiet', `chain ${chain.join(' → ')}`)
   if (report.dryRun) {
