@@ -39,9 +39,11 @@ export class BtrfsComplaint extends Error {
 export function btrfsFailure(what: string, outcome: ProgramOutcome, hint?: string): Failure {
   const lines = outcome.stderr.trim().split('\n')
   const complaint = (lines.at(-1) ?? '').replace(/^ERROR: /, '')
-  const why = complaint === '' ? 'btrfs gave no reason' : complaint
+  // What the kernel calls an ioctl that only btrfs has.
+  const isOther = complaint.endsWith('Inappropriate ioctl for device')
+  const why = isOther ? 'it is not btrfs' : complaint === '' ? 'btrfs gave no reason' : complaint
   return new Failure('btrfs-failed', `cannot ${what}: ${why}`, {
-    hint,
+    hint: isOther ? 'check that the btrfs filesystem is mounted there' : hint,
     cause: new BtrfsComplaint(outcome),
   })
 }

@@ -66,7 +66,7 @@ export async function restore(context: Context, options: RestoreOptions): Promis
   if ('stream' in options.to)
     return await restoreToStream({ context, options, lookup, found, chain })
   const { folder } = options.to
-  await checkFolder(folder)
+  await checkFolder(context, folder)
   const { signal, btrfs } = context
   const links = await missingLinks(btrfs, folder, { chain, signal })
   await checkSpace(context, options, { folder, links })
@@ -217,12 +217,17 @@ function parentStream({ manifest }: Backup, chain: readonly Backup[]) {
   return chain.find(one => one.manifest.seq === seq)?.manifest.stream ?? null
 }
 
-async function checkFolder(folder: string): Promise<void> {
+async function checkFolder({ btrfs }: Context, folder: string): Promise<void> {
   const found = await stat(folder).catch(() => undefined)
-  if (found?.isDirectory()) return
-  throw new Failure('usage', `cannot restore to ${folder}: it is not a folder`, {
-    hint: 'make it first, on a btrfs filesystem',
-  })
+  const hint = 'make a folder on a btrfs filesystem, and name that'
+  if (!found?.isDirectory()) {
+    throw new Failure('usage', `cannot restore to ${folder}: it is not a folder`, { hint })
+  }
+  try {
+    await btrfs.filesystemOf(folder)
+  } catch (cause) {
+    throw new Failure('usage', `cannot restore to ${folder}: it is not on btrfs`, { hint, cause })
+  }
 }
 
 async function checkSpace(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { filesystemOf, protocolFor, versions } from '../../src/btrfs/filesystem.ts'
+import { filesystemOf, protocolFor, syncFilesystem, versions } from '../../src/btrfs/filesystem.ts'
 import { mountOf, parseMounts, pathBelow } from '../../src/btrfs/mounts.ts'
 import { type BtrfsWorld, makeBtrfsWorld } from '../support/btrfs-world.ts'
 
@@ -40,6 +40,10 @@ test('filesystemOf() sees read-only mounts and quotas', async () => {
 test('filesystemOf() refuses what is not btrfs or not there', async () => {
   await assert.rejects(filesystemOf('/proc'), { message: /: it is not btrfs$/ })
   await assert.rejects(filesystemOf(world.path('absent')), { code: 'btrfs-failed' })
+})
+
+test('syncFilesystem() tells what is not btrfs', async () => {
+  await assert.rejects(syncFilesystem('/proc'), { message: /at \/proc: it is not btrfs$/ })
 })
 
 test('versions() knows what runs here', async () => {

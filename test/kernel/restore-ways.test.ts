@@ -173,6 +173,13 @@ describe('restore', () => {
     for (const [n, path] of report.published.entries()) same(path, n + 1)
   })
 
+  it('is refused where the target is no folder, or not on btrfs', async () => {
+    const file = scene.world.outside('file')
+    writeFileSync(file, '')
+    await assert.rejects(scene.restore(file), /cannot restore to .*: it is not a folder/)
+    await assert.rejects(scene.restore('/proc'), /cannot restore to \/proc: it is not on btrfs/)
+  })
+
   it('leaves nothing where a snapshot of that name is in the way', async () => {
     const target = freshTarget('taken')
     mkdirSync(join(target, point(2).send.snapshot))
