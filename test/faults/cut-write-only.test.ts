@@ -7,11 +7,12 @@ import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
-import type { BackupReport } from '../../src/commands/backup.ts'
+import { type BackupReport, backup } from '../../src/commands/backup.ts'
 import { list } from '../../src/commands/list.ts'
 import { plan } from '../../src/commands/plan.ts'
 import { status } from '../../src/commands/status.ts'
 import type { Event } from '../../src/model/event.ts'
+import type { SourceName } from '../../src/model/ids.ts'
 import type { MemoryStore } from '../../src/store/memory.ts'
 import { type Cut, type Effect, Effects } from './effects.ts'
 import { checkSnapshots, checkStored, type Lying, lookInto } from './laws.ts'
@@ -188,6 +189,17 @@ describe('a write-only remote', { concurrency: 3 }, () => {
         const puts = new Puts(heeds)
         const before = await lookInto(stand.store as MemoryStore)
         damage(ledgerOf(stand))
+        const context = stand.context({
+          openStore: stand.openStore(() => puts.around(stand.store as MemoryStore)),
+        })
+        const told = await status(context, { config: stand.config, maxAgeMs: dayMs })
+        assert.equal(told.exitStatus, 3)
+        assert.deepEqual(
+          told.sources[0]?.places[0]?.problems.map(({ text }) =>
+            /ledger can not be used/.test(text),
+          ),
+          how === 'lost' ? [] : [true],
+        )
         stand.events.length = 0
         const { sources } = await run(stand, puts)
         assert.deepEqual(
@@ -209,6 +221,27 @@ describe('a write-only remote', { concurrency: 3 }, () => {
       })
     }
   }
+
+  it('begins without a warning for the first source, and for one that comes later', async () => {
+    const stand = await begin(1)
+    const path = join(stand.root, 'fs', 'other')
+    const folder = join(stand.root, 'fs', 'other-snapshots')
+    stand.btrfs.create(path)
+    const { config } = stand
+    const sources = config.sources.flatMap(home => [
+      home,
+      { ...home, name: 'other' as SourceName, path, snapshots: { ...home.snapshots, folder } },
+    ])
+    const puts = new Puts(false)
+    const openStore = stand.openStore(() => puts.around(stand.store as MemoryStore))
+    const options = { config: { ...config, sources }, sources: [], dryRun: false, check: true }
+    const report = await backup(stand.context({ openStore }), options)
+    assert.equal(report.exitStatus, 0, JSON.stringify(report))
+    const told = warnings(stand.events).filter(text => text.includes('ledger'))
+    assert.deepEqual(told, [])
+    assert.deepEqual(puts.asked, [])
+    stand.remove()
+  })
 
   it('begins a new series when the state was set back, and never writes over what is there', async () => {
     const old = await begin(1)

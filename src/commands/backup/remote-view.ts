@@ -2,7 +2,13 @@
 // as its ledger does.
 
 import type { CatalogProblem, HiddenBackup } from '../../catalog/catalog.ts'
-import { backupsIn, type Ledger, type LedgerPlace, readLedger } from '../../catalog/ledger.ts'
+import {
+  backupsIn,
+  type Ledger,
+  type LedgerPlace,
+  readLedger,
+  type UnusableLedger,
+} from '../../catalog/ledger.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
 import type { RemoteConfig, SourceConfig } from '../../config/config.ts'
 import type { Backup } from '../../model/backup.ts'
@@ -46,8 +52,7 @@ export async function remoteView(
   const opened = await session.remotes.open(remote)
   if (opened.isWriteOnly) {
     const found = await readLedger(ledgerPlace(session, source, opened))
-    const ledger = found === undefined || 'unusable' in found ? undefined : found
-    return ledgerView(session, { source, opened }, ledger)
+    return ledgerView(session, { source, opened }, found)
   }
   const catalog = await session.remotes.catalog(remote, session.signers, fresh)
   const series = seriesOf(session, source, opened)
@@ -67,12 +72,14 @@ export async function remoteView(
 function ledgerView(
   session: LookSession,
   { source, opened }: { readonly source: SourceConfig; readonly opened: OpenedRemote },
-  ledger: Ledger | undefined,
+  ledger: Ledger | UnusableLedger | undefined,
 ): RemoteView {
   const unseen = { opened, hidden: [], tombstones: [] }
-  if (ledger === undefined) {
+  if (ledger === undefined || 'unusable' in ledger) {
     const series = seriesOf(session, source, opened)
-    return { ...unseen, series, backups: [], highestSeq: 0, newest: null, problems: [] }
+    const text = `its ledger can not be used, ${ledger?.unusable}: the next backup begins a new series, in full`
+    const problems = ledger && [{ kind: 'unreadable', series, seq: 0, text } as const]
+    return { ...unseen, series, backups: [], highestSeq: 0, newest: null, problems: problems ?? [] }
   }
   const { backups, problems } = backupsIn(ledger, opened.repository, session.signers)
   const { series, highestSeq, newest } = ledger

@@ -2,6 +2,7 @@
 // which nobody knows whether it was stored. Under the source's lock.
 
 import { beginLedger, type LedgerPlace, readLedger } from '../../catalog/ledger.ts'
+import { loadMadeSnapshots } from '../../catalog/local-state.ts'
 import type { SourceConfig } from '../../config/config.ts'
 import { decodeManifest } from '../../format/manifest.ts'
 import { nowOf, randomHex } from '../shared/context.ts'
@@ -38,7 +39,8 @@ async function begin(
   place: LedgerPlace & { readonly why?: string },
 ): Promise<void> {
   const { context } = session
-  const why = place.why ?? ((await hasWritten(opened)) ? 'it is gone' : undefined)
+  const why =
+    place.why ?? ((await hasWritten(session, { source, opened })) ? 'it is gone' : undefined)
   await beginLedger(place, randomHex(context, 16))
   const where = `${source.name} on ${opened.config.name}`
   if (why === undefined) {
@@ -54,7 +56,13 @@ async function begin(
   })
 }
 
-/** Manifests of this machine's own making are in its cache, which nothing else fills there. */
-async function hasWritten({ cache }: OpenedRemote): Promise<boolean> {
-  return (await cache.list()).length > 0
+/** The source was backed up, and here lie manifests of a series that no ledger has. */
+async function hasWritten(session: LookSession, { source, opened }: Here): Promise<boolean> {
+  const { config } = session
+  const written = new Set((await opened.cache.list()).map(({ series }) => series))
+  for (const one of config.sources) {
+    const ledger = await readLedger(ledgerPlace(session, one, opened))
+    if (ledger !== undefined && !('unusable' in ledger)) written.delete(ledger.series)
+  }
+  return written.size > 0 && (await loadMadeSnapshots(config.state, source.name)).size > 0
 }
