@@ -44,7 +44,7 @@ async function begin(
   await beginLedger(place, randomHex(context, 16))
   const where = `${source.name} on ${opened.config.name}`
   if (why === undefined) {
-    const text = `${where}: a ledger begins, for this machine does not read what is there`
+    const text = `a ledger of ${where} begins, for this machine does not read what is there`
     context.emit({ kind: 'step', source: source.name, text })
     return
   }
