@@ -280,7 +280,7 @@ export const optionDocs = {
   'remotes.*.lock': {
     type: 'section',
     write: 'a section with mode: and until:, such as { mode: governance, until: 90d }',
-    doc: 'Object lock: backups can not be deleted or overwritten before a time, by a stolen credential or by this program neither. Only with `s3`, in a bucket that was made with object lock; `btrvault init` tries whether it holds. Each new backup is locked, and everything that it is built on is locked as long. Backups from before are locked when something new is built on them.',
+    doc: 'Object lock: backups can not be deleted or overwritten before a time, by a stolen credential or by this program neither. Only with `s3`, in a bucket that was made with object lock; `btrvault init` tries whether it holds. Not with `access: write-only`. Each new backup is locked, and everything that it is built on is locked as long. Backups from before are locked when something new is built on them.',
   },
   'remotes.*.lock.mode': {
     type: '`governance` or `compliance`',

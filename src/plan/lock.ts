@@ -2,7 +2,7 @@
 // of a chain is that of the newest backup in it, or longer.
 
 import type { Backup } from '../model/backup.ts'
-import type { LockRule } from '../model/lock.ts'
+import type { LockRule, Retention } from '../model/lock.ts'
 import { type Policy, unlimited } from '../model/policy.ts'
 import { type At, nominalItems } from './keep.ts'
 import { inOrderOfMaking, type Making, momentOf } from './moments.ts'
@@ -24,6 +24,18 @@ export function lockUntil({ until }: LockRule, item: LockItem, at: At): Date {
   const stepMs = Math.max(1000, until.ms / 10)
   return wholeSeconds(Math.ceil((nowMs + until.ms) / stepMs) * stepMs)
 }
+
+/**
+ * An upload can go on longer than what is locked from its beginning: what is put late is locked a
+ * while from then, at least.
+ */
+export function lockFrom(retention: Retention, { until }: LockRule, now: Date): Retention {
+  const leastMs = until === 'expiry' ? hourMs : Math.min(hourMs, until.ms / 2)
+  const least = wholeSeconds(now.getTime() + leastMs)
+  return least <= retention.until ? retention : { ...retention, until: least }
+}
+
+const hourMs = 3_600_000
 
 /**
  * When the rule may let it go at the earliest. As the newest it stays until another one is due, so

@@ -6,7 +6,7 @@ import type { Uuid } from '../../src/model/ids.ts'
 import type { LockRule } from '../../src/model/lock.ts'
 import { keepEverything, type Policy, parseKeepRule, spanUnits } from '../../src/model/policy.ts'
 import { keepBackups } from '../../src/plan/keep.ts'
-import { lockUntil } from '../../src/plan/lock.ts'
+import { lockFrom, lockUntil } from '../../src/plan/lock.ts'
 import { Spans } from '../../src/plan/spans.ts'
 import { manifestOf } from '../catalog/sample-series.ts'
 
@@ -204,5 +204,22 @@ describe('lock and keep rule', () => {
       ),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('what is put late in a long upload', () => {
+  const retention = { mode: 'governance', until: new Date('2026-11-21T12:00:00Z') } as const
+
+  it('is locked for an hour from then at least, and else as the rest', () => {
+    const at = (time: string) => lockFrom(retention, expiry, new Date(time)).until.toISOString()
+    assert.equal(at('2026-11-21T10:00:00Z'), '2026-11-21T12:00:00.000Z')
+    assert.equal(at('2026-11-21T11:30:00.5Z'), '2026-11-21T12:30:01.000Z')
+    assert.equal(at('2026-11-23T00:00:00Z'), '2026-11-23T01:00:00.000Z')
+  })
+
+  it('or for half of what the rule says, where that is less', () => {
+    const rule: LockRule = { mode: 'governance', until: { ms: 60_000 } }
+    const { until } = lockFrom(retention, rule, new Date('2026-11-21T12:00:00Z'))
+    assert.equal(until.toISOString(), '2026-11-21T12:00:30.000Z')
   })
 })

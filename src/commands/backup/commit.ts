@@ -11,7 +11,7 @@ import { decodeManifest, encodeManifest } from '../../format/manifest.ts'
 import type { Backup, BackupParameters, Manifest, StoredObject } from '../../model/backup.ts'
 import type { StreamSummary } from '../../stream/guard.ts'
 import { nowOf } from '../shared/context.ts'
-import { lockAncestors } from './lock.ts'
+import { lockAncestors, lockedNow, type RunLock } from './lock.ts'
 import { storeUnseen } from './store-unseen.ts'
 import type { RunTask } from './task.ts'
 
@@ -30,14 +30,15 @@ export async function commitRun(task: RunTask, run: StoredRun, journal: Journal)
   // L2: until here nothing names the objects; from here on all of them are there.
   await confirmObjects(remote.repository, manifest, context.signal)
   await confirmParent(remote.repository, manifest, context.signal)
-  if (task.lock) await lockAncestors(context, remote, task.lock)
+  const lock = task.lock && lockedNow(task.lock, context)
+  if (lock) await lockAncestors(context, remote, lock)
   throwIfAborted(context.signal)
   const signed = signManifest(manifest, encodeManifest(manifest), signingKey)
   await journal.addCommit({
     manifest: Buffer.from(signed.manifest).toString('base64'),
     signature: signed.signature,
   })
-  return commitSigned(task, signed)
+  return commitSigned(task, signed, lock)
 }
 
 /**
@@ -74,16 +75,23 @@ export async function finishCommit(task: RunTask, commit: CommitRecord): Promise
   const decoded = decodeManifest(manifest, `of the unfinished run ${seq}`)
   await confirmObjects(remote.repository, decoded, context.signal)
   await confirmParent(remote.repository, decoded, context.signal)
-  if (task.lock) await lockAncestors(context, remote, task.lock)
-  return commitSigned(task, { series, seq, manifest, signature: commit.signature })
+  const lock = task.lock && lockedNow(task.lock, context)
+  if (lock) await lockAncestors(context, remote, lock)
+  return commitSigned(task, { series, seq, manifest, signature: commit.signature }, lock)
 }
 
-async function commitSigned(task: RunTask, signed: SignedManifest): Promise<Backup> {
-  const { remote, context, signingKey, lock } = task
+async function commitSigned(
+  task: RunTask,
+  signed: SignedManifest,
+  lock: RunLock | undefined,
+): Promise<Backup> {
+  const { remote, context, signingKey } = task
   const manifest = decodeManifest(signed.manifest, 'just signed')
   const manifestSha256 = sha256Of(signed.manifest)
   const isResumed = task.unfinished !== undefined
-  if (lock && isResumed) await lockObjects(remote.repository, manifest, lock)
+  // What was put before, by this run or an earlier one, may be locked for less.
+  const isLonger = isResumed || lock?.retention !== task.lock?.retention
+  if (lock && isLonger) await lockObjects(remote.repository, manifest, lock)
   const retain = lock?.retention
   await putManifest(remote.repository, signed, { signal: context.signal, retain })
   await remote.cache.store(signed)

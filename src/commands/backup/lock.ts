@@ -7,10 +7,11 @@ import { type LockOrder, lockBackups } from '../../catalog/chain-lock.ts'
 import { LockMemory } from '../../catalog/lock-memory.ts'
 import type { Config } from '../../config/config.ts'
 import type { Backup } from '../../model/backup.ts'
+import type { LockRule, Retention } from '../../model/lock.ts'
 import type { Policy } from '../../model/policy.ts'
 import type { Subvolume } from '../../model/subvolume.ts'
 import { mostDoubtMs } from '../../plan/forget.ts'
-import { lockUntil } from '../../plan/lock.ts'
+import { lockFrom, lockUntil } from '../../plan/lock.ts'
 import { snapshotMoment } from '../../plan/moments.ts'
 import { type Context, nowOf } from '../shared/context.ts'
 import type { OpenedRemote } from '../shared/remotes.ts'
@@ -18,6 +19,7 @@ import type { OpenedRemote } from '../shared/remotes.ts'
 export interface RunLock extends LockOrder {
   /** What the new backup is built on, full first. */
   readonly ancestors: readonly Backup[]
+  readonly rule: LockRule
 }
 
 export interface LockedRun {
@@ -46,11 +48,25 @@ export async function lockOfRun(
   const until = lockUntil(rule, { policy, made, backups }, at)
   return {
     retention: { mode: rule.mode, until },
+    rule,
     memory: await LockMemory.load(config.state, { remote: name, repository: repository.id }),
     now,
     signal,
     ancestors: parent === undefined ? [] : chainOf(parent, series),
   }
+}
+
+/** What is put now. */
+export function lockedNow(lock: RunLock, context: Context): RunLock {
+  const now = nowOf(context)
+  return { ...lock, retention: lockFrom(lock.retention, lock.rule, now), now }
+}
+
+export function retainNow(task: {
+  readonly lock: RunLock | undefined
+  readonly context: Context
+}): Retention | undefined {
+  return task.lock && lockedNow(task.lock, task.context).retention
 }
 
 /** Before the manifest's put: no backup is ever there whose ancestors may go before it. */

@@ -28,6 +28,7 @@ import type { ReaderFrame } from '../../pack/reader-protocol.ts'
 import { type StreamEnd, StreamReader } from '../../pack/stream-reader.ts'
 import { randomHex } from '../shared/context.ts'
 import { commitRun, finishCommit } from './commit.ts'
+import { retainNow } from './lock.ts'
 import type { RunOutcome, RunTask } from './task.ts'
 
 /** Failure 'send-failed' is the source's fault: another parent may do better. */
@@ -273,7 +274,7 @@ class BackupRun {
         role === 'segment'
           ? { kind: 'segment' as const, storageClass }
           : { kind: 'metadata' as const }
-      await store.put(key, object, { signal, ...place, retain: this.#task.lock?.retention })
+      await store.put(key, object, { signal, ...place, retain: retainNow(this.#task) })
     } catch (error) {
       // L5: created, never replaced. The name holds the hash: what is there is the same object.
       if (!isFailure(error, 'object-exists')) throw error
