@@ -2,13 +2,11 @@
 // taken: a backup that runs meanwhile is seen as it stands.
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
-import { loadJournal } from '../catalog/journal.ts'
-import { journalPath } from '../catalog/local-state.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
 import type { BackupKind } from '../model/backup.ts'
 import type { SourceName } from '../model/ids.ts'
 import type { Retention } from '../model/lock.ts'
-import type { Plan, SendStep, Step } from '../model/plan.ts'
+import type { Plan, Step } from '../model/plan.ts'
 import { type Forecast, forecast } from '../plan/forecast.ts'
 import { type KeptBackup, keepByRules } from '../plan/keep.ts'
 import type { Marks } from '../plan/marks.ts'
@@ -23,6 +21,7 @@ import type { RemoteView } from './backup/remote-view.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookAt, type Situation } from './backup/situation.ts'
 import { checkedRecipients, chooseSources } from './backup.ts'
+import { Estimates, type SendEstimate } from './plan/estimate.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { type EpochLabel, epochLabel } from './shared/epoch-names.ts'
 import { readSigningPair } from './shared/keys.ts'
@@ -114,16 +113,6 @@ export type PlannedStep = Step & {
   readonly lock?: Retention
 }
 
-export interface SendEstimate {
-  /**
-   * File data that the stream would carry, before compression: what was written since the parent,
-   * or all of it. Names and metadata come on top; moved and reflinked data may take less.
-   */
-  readonly dataBytes: number
-  /** Raw stream bytes that an interrupted run has stored already. */
-  readonly storedBytes: number
-}
-
 export async function plan(context: Context, options: PlanOptions): Promise<PlanReport> {
   const { config } = options
   const chosen = chooseSources(config, options.sources)
@@ -169,7 +158,10 @@ async function planSource(
       ...problems.map(problem => reportFailure(refusal(problem, source))),
     ]
     const planned: PlannedStep[] = []
-    for (const step of steps) planned.push(await explain(session, { source, situation, step, now }))
+    const estimates = new Estimates(session)
+    for (const step of steps) {
+      planned.push(await explain(session, { source, situation, step, estimates, now }))
+    }
     const after = situationAfter(situation, { steps, now })
     const remotes = after.remotes.map(({ remote, ...series }) => {
       const kept = keepByRules(series, { now, timeZone: situation.timeZone })
@@ -271,6 +263,7 @@ interface StepInPlace<Kind extends Step = Step> {
   readonly source: SourceConfig
   readonly situation: Situation
   readonly step: Kind
+  readonly estimates: Estimates
   readonly now: Date
 }
 
@@ -282,32 +275,10 @@ async function explain(session: LookSession, place: StepInPlace): Promise<Planne
   const lock = plannedLock(situation, step, { now, timeZone })
   const told = { ...step, because, ...(lock && { lock }) }
   try {
-    return { ...told, estimate: await estimate(session, { ...place, step }) }
+    return { ...told, estimate: await place.estimates.of({ ...place, step }) }
   } catch (error) {
     // A plan without its numbers is still a plan.
     if (!isFailure(error) || isFailure(error, 'interrupted')) throw error
     return { ...told, estimate: null }
   }
-}
-
-async function estimate(
-  { context, config }: LookSession,
-  { source, situation, step }: StepInPlace<SendStep>,
-): Promise<SendEstimate | null> {
-  const { snapshots, subvolume } = situation
-  // The snapshot that is yet to be made will be what the source is now.
-  const isNew = step.snapshot === null
-  const sent = isNew ? subvolume : snapshots.find(({ uuid }) => uuid === step.snapshot)
-  const [first] = step.parents
-  const parent = snapshots.find(({ uuid }) => uuid === first?.snapshot)
-  if (sent === undefined || (first !== undefined && parent === undefined)) return null
-  const since = parent === undefined ? 0 : parent.creationGeneration + 1
-  const dataBytes = await context.btrfs.writtenSince(sent.path, since, { signal: context.signal })
-  const unfinished = isNew
-    ? undefined
-    : await loadJournal(journalPath(config.state, source.name, step.remote))
-  const segments = [...(unfinished?.segments.values() ?? [])]
-  const isSame = unfinished?.run.snapshot === step.snapshot
-  const storedBytes = isSame ? segments.reduce((sum, { raw }) => sum + raw, 0) : 0
-  return { dataBytes, storedBytes }
 }

@@ -2,12 +2,12 @@
 
 import { basename } from 'node:path'
 import { formatBytes } from '../../base/units.ts'
+import type { SendEstimate } from '../../commands/plan/estimate.ts'
 import type {
   PlannedStep,
   PlanReport,
   RemoteRules,
   RuledSnapshot,
-  SendEstimate,
   SourcePlan,
 } from '../../commands/plan.ts'
 import type { Paint } from '../colour.ts'
@@ -27,7 +27,7 @@ export const planVerb: Verb = {
   name: 'plan',
   summary: 'show what a backup would do now, and why',
   description:
-    'Show each step that `btrvault backup` would take now, with its reason: snapshots, sends and about how much file data each takes, and on each remote what the keep rule would forget, and what of the forgotten would be pruned; also every problem that would stop it. Nothing is changed and nothing is locked.\n\nThe hash at the end stands for the steps and for what they rest on: the backups, the snapshots, the rules. `btrvault backup --plan HASH` does that and nothing else.',
+    'Show each step that `btrvault backup` would take now, with its reason: snapshots, sends and about how much file data each takes (and would take if the snapshot that it builds on were lost), and on each remote what the keep rule would forget, and what of the forgotten would be pruned; also every problem that would stop it. Nothing is changed and nothing is locked.\n\nThe hash at the end stands for the steps and for what they rest on: the backups, the snapshots, the rules. `btrvault backup --plan HASH` does that and nothing else.',
   examples: [
     { does: 'all sources', line: 'btrvault plan' },
     { does: 'what a rule comes to in half a year', line: 'btrvault plan home --days 180' },
@@ -171,13 +171,35 @@ function treeLines(branches: readonly (readonly string[])[], paint: Paint): stri
 function whyText(step: PlannedStep, timezone: string): string {
   const because = `because ${step.because}`
   if (step.kind !== 'send') return because
-  return `${because}; ${estimateText(step.estimate ?? null)}${lockText(step, timezone)}`
+  const estimate = step.estimate ?? null
+  return `${because}; ${estimateText(estimate)}${lostText(step, estimate)}${lockText(step, timezone)}`
 }
 
 function lockText({ lock }: PlannedStep, timezone: string): string {
   if (lock === undefined) return ''
   const strength = lock.mode === 'compliance' ? ', which nobody can undo' : ''
   return `; locked until ${localTime(lock.until, timezone)}${strength}`
+}
+
+/** What a lost parent costs: one that is gone already, or the one that is counted on. */
+function lostText(
+  { parents, wantsFull, fullLimitBytes }: Extract<PlannedStep, { kind: 'send' }>,
+  estimate: SendEstimate | null,
+): string {
+  if (parents.length === 0 && !wantsFull) {
+    const isTooMuch = fullLimitBytes === 0 || (estimate?.dataBytes ?? 0) > fullLimitBytes
+    const limit = isTooMuch
+      ? `: more than allow_full, ${formatBytes(fullLimitBytes)}, so it is refused`
+      : ''
+    return `; in full because nothing is left here that it could be a difference from${limit}`
+  }
+  const costs = (estimate?.instead ?? []).flatMap(({ parent, dataBytes }) => {
+    const how = parent === null ? 'in full' : `from backup ${parent}`
+    return dataBytes === null ? [] : [`${formatBytes(dataBytes)} ${how}`]
+  })
+  return costs.length === 0
+    ? ''
+    : `; if that backup's snapshot were lost here, ${costs.join(', or ')}`
 }
 
 function estimateText(estimate: SendEstimate | null): string {
