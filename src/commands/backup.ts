@@ -157,7 +157,9 @@ async function carryOut(session: BackupSession, work: Work, draft: ReportDraft):
   for (const step of plan.steps) {
     throwIfAborted(session.context.signal)
     if (step.kind === 'snapshot') snapshots.push(await takeSnapshot(session, source, step.name))
-    if (step.kind === 'send') await carryOutSend(session, { source, step, snapshots }, draft)
+    // What an unfinished run has stored would be lost to another send: there is one journal a remote.
+    const isNext = step.kind === 'send' && !draft.leavesUnfinished(step.remote)
+    if (isNext) await carryOutSend(session, { source, step, snapshots }, draft)
   }
 }
 
@@ -206,6 +208,7 @@ async function carryOutSend(
     // Another remote may still work; this one is behind, and the next run catches up.
     if (isFailure(error, 'interrupted')) throw error
     draft.failed(reportFailure(error), step.remote)
+    if (step.reason === 'unfinished' && !isFailure(error, 'refused')) draft.leave(step.remote)
   }
 }
 
@@ -285,10 +288,20 @@ class ReportDraft {
   plan: Plan = { steps: [], problems: [] }
   readonly #source: SourceName
   readonly #sends: SendReport[] = []
+  readonly #left = new Set<string>()
   readonly #failures: (FailureReport & { readonly remote?: string })[] = []
 
   constructor(source: SourceName) {
     this.#source = source
+  }
+
+  /** An unfinished run could not be finished now; a later one may. */
+  leave(remote: string): void {
+    this.#left.add(remote)
+  }
+
+  leavesUnfinished(remote: string): boolean {
+    return this.#left.has(remote)
   }
 
   get hasFailed(): boolean {

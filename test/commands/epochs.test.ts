@@ -94,6 +94,24 @@ describe('a run that was cut', () => {
     )
   })
 
+  it('is not given up for what else is due, while it cannot be finished', async () => {
+    use(rulesOf('monthly 12m'), rulesOf('daily<monthly *'))
+    vault.write('big', randomBytes(5 * 1024 ** 2))
+    segmentsLeft = 2
+    await assert.rejects(vault.backup(), /the test says no/)
+    vault.write('more', 'more')
+    segmentsLeft = 1
+    await assert.rejects(vault.backup(), /the test says no/)
+    segmentsLeft = Infinity
+    const { sources } = await vault.backup()
+    const [monthly] = sources[0]?.sends ?? []
+    assert.ok((monthly?.resumedBytes ?? 0) >= 3 * 1024 ** 2, String(monthly?.resumedBytes))
+    assert.deepEqual(
+      (await listed(vault.config)).map(epoch => epoch?.name),
+      ['monthly', 'daily'],
+    )
+  })
+
   it('is not gone on with when its epoch is no more, and the new one begins', async () => {
     use(rulesOf('old 30d'))
     vault.write('big', randomBytes(3 * 1024 ** 2))

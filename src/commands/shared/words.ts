@@ -39,7 +39,8 @@ export function reasonInWords(step: Step, timeZone: string): string {
   switch (step.reason) {
     case 'first':
       if (step.kind === 'send' && step.epoch !== undefined) {
-        return `there is no backup of ${step.epoch} yet`
+        const branch = step.makes === 'full' && !step.wantsFull ? ', and none to branch from' : ''
+        return `there is no backup of ${step.epoch} yet${branch}`
       }
       return step.kind === 'snapshot' ? 'there is no snapshot yet' : 'there is no backup yet'
     case 'changed':
