@@ -238,6 +238,34 @@ describe('the policy of a role', () => {
     )
   })
 
+  test('for a bucket with locks: who writes locks, who prunes removes versions, nobody lifts', () => {
+    const of = (role: PolicyOptions['role'], options: Partial<PolicyOptions> = {}) =>
+      policyS3(place, { ...writer, role, locks: true, ...options }).Statement
+    const may = (statements: ReturnType<typeof of>, action: string) =>
+      statements
+        .filter(({ Action, Effect }) => Effect === 'Allow' && Action.includes(`s3:${action}`))
+        .flatMap(({ Resource }) => Resource)
+    for (const role of ['writer', 'reader', 'pruner'] as const) {
+      const denied = of(role).filter(({ Effect }) => Effect === 'Deny')
+      assert.deepEqual(
+        denied.flatMap(({ Action, Resource }) => [...Action, ...Resource]),
+        ['s3:BypassGovernanceRetention', 'arn:aws:s3:::my-backups/*'],
+      )
+      assert.deepEqual(may(of(role), 'GetBucketObjectLockConfiguration'), [
+        'arn:aws:s3:::my-backups',
+      ])
+      const lists = of(role).find(({ Sid }) => Sid === 'ListVersions')
+      assert.deepEqual(lists?.Condition, { StringLike: { 's3:prefix': 'host-01/*' } })
+      assert.ok(!JSON.stringify(policyS3(place, { ...writer, role })).includes('Retention'))
+    }
+    const probes = ['arn:aws:s3:::my-backups/host-01/probe/*']
+    assert.deepEqual(may(of('writer'), 'DeleteObjectVersion'), probes)
+    assert.equal(may(of('writer'), 'PutObjectRetention').length, 5)
+    assert.equal(may(of('pruner'), 'DeleteObjectVersion').length, 4)
+    assert.deepEqual(may(of('pruner'), 'PutObjectRetention'), [])
+    assert.deepEqual(may(of('reader'), 'DeleteObjectVersion'), [])
+  })
+
   test('is refused for a reader or a pruner that would only write', () => {
     for (const role of ['reader', 'pruner'] as const) {
       assert.throws(

@@ -12,6 +12,7 @@ import { manifestKey, repositoryKey, signatureKey } from '../../src/format/objec
 import type { Backup } from '../../src/model/backup.ts'
 import type { RepositoryId } from '../../src/model/ids.ts'
 import type { LockRule } from '../../src/model/lock.ts'
+import { objectOf } from '../support/objects.ts'
 import { type Cut, Effects } from './effects.ts'
 import { Stand } from './stand.ts'
 
@@ -83,6 +84,24 @@ describe('a backup under a lock', () => {
     for (const { key, version } of (await stand.openedStore.lock?.versions('segments/')) ?? []) {
       const found = await stand.openedStore.lock?.retention({ key, version })
       assert.equal(found?.mode, 'compliance')
+    }
+    stand.remove()
+  })
+
+  it('locks what lies beneath what somebody wrote over it, or hid', async () => {
+    const stand = await standWithChain()
+    const { openedStore: store } = stand
+    const { lock } = store
+    assert.ok(lock)
+    const [one, other] = await lock.versions('segments/')
+    assert.ok(one && other)
+    await store.put(one.key, objectOf('ha ha'), { replace: true })
+    await store.delete(other.key)
+    stand.btrfs.change(stand.source)
+    assert.equal((await stand.backup()).exitStatus, 0)
+    for (const place of [one, other]) {
+      const untilMs = (await lock.retention(place))?.until.getTime() ?? 0
+      assert.ok(untilMs > Date.now() + 7_000_000)
     }
     stand.remove()
   })
