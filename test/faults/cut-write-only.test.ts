@@ -55,7 +55,8 @@ function cutsOf(effects: readonly Effect[], heeds: boolean): Cut[] {
     const after: Cut = { at, when: 'after', how: 'error' }
     const dead: Cut = { at, when: 'before', how: 'dead' }
     if (where === 'store') return [before, after, dead]
-    return files.test(name) ? [before, dead] : []
+    if (/ledger/.test(name)) return [before, dead]
+    return files.test(name) ? [before] : []
   })
 }
 
