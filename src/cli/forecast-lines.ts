@@ -24,8 +24,9 @@ const mostTreeLines = 60
 
 export function forecastLines(forecast: SourceForecast, showing: Showing): string[] {
   const { paint, width, timezone } = showing
-  const { runCount, until, mostSnapshots, remotes } = forecast
-  const said = `until ${localTime(until, timezone)}, in ${plural(runCount, 'run')}, if the source changes all the time and every run goes well; at most ${plural(mostSnapshots, 'snapshot')} on this machine`
+  const { runCount, until, isWhole, mostSnapshots, remotes } = forecast
+  const runs = `${plural(runCount, 'run')}${isWhole ? '' : ', which is as far as this looks'}`
+  const said = `until ${localTime(until, timezone)}, in ${runs}, if the source changes all the time and every run goes well; at most ${plural(mostSnapshots, 'snapshot')} on this machine`
   return [
     ...wrap(said, width - 2).map(line => `  ${paint('quiet', line)}`),
     ...remotes.flatMap(remote => remoteLines(remote, showing)),

@@ -14,8 +14,9 @@ import type { RemoteSituation, SourceSituation } from './situation.ts'
 import { Spans } from './spans.ts'
 
 export interface Forecast {
-  /** Where it ends; earlier than asked for when that takes too many runs. */
   readonly until: Date
+  /** False: it ends earlier than asked for, as more runs would take too long. */
+  readonly isWhole: boolean
   readonly runCount: number
   /** Snapshots on this machine, at most. */
   readonly mostSnapshots: number
@@ -79,6 +80,7 @@ export function forecast(situation: SourceSituation, options: ForecastOptions): 
   }
   return {
     until: new Date(Math.min(end, timeMs)),
+    isWhole: timeMs > end,
     runCount,
     mostSnapshots: future.mostSnapshots,
     remotes: future.remotes(),

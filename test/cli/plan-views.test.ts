@@ -142,6 +142,7 @@ describe('plan', () => {
     assert.ok(source)
     const forecast = {
       until: at(4),
+      isWhole: true,
       runCount: 73,
       mostSnapshots: 3,
       remotes: [
