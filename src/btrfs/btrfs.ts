@@ -11,6 +11,7 @@ import {
   versions,
 } from './filesystem.ts'
 import { findReceived, nestedSubvolumes } from './list.ts'
+import { listMatching, type MatchedFolder } from './matching.ts'
 import { type ReceiveCall, type RunningReceive, startReceive } from './receive.ts'
 import type { BtrfsOptions } from './run.ts'
 import { type RunningSend, type SendCall, startSend } from './send.ts'
@@ -26,6 +27,8 @@ export interface Btrfs {
   find(path: string, options?: BtrfsOptions): Promise<Subvolume | undefined>
   /** The subvolumes directly in a folder, by name; one short program each. */
   listIn(folder: string, options?: BtrfsOptions): Promise<readonly Subvolume[]>
+  /** The folders that a pattern stands for (model/snapshot-pattern.ts), by path, subvolumes or not. */
+  listMatching(pattern: string, options?: BtrfsOptions): Promise<readonly MatchedFolder[]>
   /** What a snapshot of the subvolume at `path` leaves out. */
   nested(path: string, options?: BtrfsOptions): Promise<readonly NestedSubvolume[]>
   /** What stands for the sent snapshot `uuid` on the filesystem that holds `anyPath`. */
@@ -56,6 +59,7 @@ export const systemBtrfs: Btrfs = {
   show: showSubvolume,
   find: findSubvolume,
   listIn: listSubvolumesIn,
+  listMatching,
   nested: nestedSubvolumes,
   findReceived,
   snapshot: makeSnapshot,

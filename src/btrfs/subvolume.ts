@@ -15,7 +15,7 @@ const btrfsMagic = 0x9123683e
 const rootInode = 256
 /** The empty directory that a snapshot shows where its source had a nested subvolume. */
 const standInInode = 2
-const showsAtOnce = 4
+export const showsAtOnce = 4
 
 /** The subvolume whose root directory `path` is. */
 export async function showSubvolume(path: string, options: BtrfsOptions = {}): Promise<Subvolume> {
@@ -55,21 +55,28 @@ export async function listSubvolumesIn(
   options: BtrfsOptions = {},
 ): Promise<readonly Subvolume[]> {
   const found: Subvolume[] = []
-  const names = (await directoryNames(folder)).sort()
-  const shown = mapInOrder(names, showsAtOnce, async name => {
-    const path = join(folder, name)
-    const facts = await statIfPresent(path)
-    if (facts?.ino !== rootInode || !(await isOnBtrfs(path))) return undefined
-    return await findSubvolume(path, options)
-  })
-  for await (const subvolume of shown) if (subvolume !== undefined) found.push(subvolume)
+  const names = (await folderNames(folder)).filter(name => !name.includes('\uFFFD')).sort()
+  const shown = mapInOrder(names, showsAtOnce, name => subvolumeIfAny(join(folder, name), options))
+  for await (const subvolume of shown) if (subvolume) found.push(subvolume)
   return found
 }
 
-async function directoryNames(folder: string): Promise<string[]> {
+/** Null when something else is there; undefined when nothing is, any more. */
+export async function subvolumeIfAny(
+  path: string,
+  options: BtrfsOptions = {},
+): Promise<Subvolume | null | undefined> {
+  const facts = await statIfPresent(path)
+  if (facts === undefined) return undefined
+  if (facts.ino !== rootInode || !(await isOnBtrfs(path))) return null
+  return await findSubvolume(path, options)
+}
+
+/** Of the folders in a folder, not of links to folders; U+FFFD where a name is not UTF-8. */
+export async function folderNames(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
-    return entries.filter(e => e.isDirectory() && !e.name.includes('\uFFFD')).map(e => e.name)
+    return entries.filter(entry => entry.isDirectory()).map(({ name }) => name)
   } catch (error) {
     throw new Failure('btrfs-failed', `cannot list ${folder}: ${reasonOf(error)}`, { cause: error })
   }

@@ -29,7 +29,8 @@ export function stepText(step: Step, paint: Paint): string {
       const [parent] = step.parents
       const from = parent === undefined ? '' : ` from backup ${parent.seq}`
       const of = step.epoch === undefined ? '' : ` for ${escapeControls(step.epoch)}`
-      return `send to ${paint('strong', escapeControls(step.remote))}: ${step.makes} backup${from}${of}`
+      const what = step.name === undefined ? '' : `${escapeControls(step.name)} `
+      return `send ${what}to ${paint('strong', escapeControls(step.remote))}: ${step.makes} backup${from}${of}`
     }
   }
 }

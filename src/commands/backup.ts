@@ -158,7 +158,8 @@ async function carryOut(session: BackupSession, work: Work, draft: ReportDraft):
     throwIfAborted(session.context.signal)
     if (step.kind === 'snapshot') snapshots.push(await takeSnapshot(session, source, step.name))
     // What an unfinished run has stored would be lost to another send: there is one journal a remote.
-    const isNext = step.kind === 'send' && !draft.leavesUnfinished(step.remote)
+    // And what a remote refused once it would refuse again, for each of many snapshots.
+    const isNext = step.kind === 'send' && !draft.hasLeft(step.remote)
     if (isNext) await carryOutSend(session, { source, step, snapshots }, draft)
   }
 }
@@ -169,6 +170,8 @@ async function takeSnapshot(
   name: string,
 ): Promise<Subvolume> {
   const { signal } = context
+  // L11: where others make the snapshots, we make none.
+  if (source.snapshots.kind !== 'own') throw new Error('a plan to make a snapshot for others')
   const { folder } = source.snapshots
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const snapshot = await context.btrfs.snapshot(source.path, join(folder, name), { signal })
@@ -202,13 +205,15 @@ async function carryOutSend(
     const { seq, parent } = made.manifest
     const makes = kindOf(backups.find(({ manifest }) => manifest.seq === parent?.seq))
     const durationMs = context.clock.now() - begun
-    draft.sent({ remote: step.remote, seq, makes, snapshot: snapshot.name, ...sizes, durationMs })
+    const name = step.name ?? snapshot.name
+    draft.sent({ remote: step.remote, seq, makes, snapshot: name, ...sizes, durationMs })
     await keepGuide(session, remote)
   } catch (error) {
     // Another remote may still work; this one is behind, and the next run catches up.
     if (isFailure(error, 'interrupted')) throw error
     draft.failed(reportFailure(error), step.remote)
-    if (step.reason === 'unfinished' && !isFailure(error, 'refused')) draft.leave(step.remote)
+    const canGoOn = step.reason === 'unfinished' ? 'refused' : 'send-failed'
+    if (!isFailure(error, canGoOn)) draft.leave(step.remote)
   }
 }
 
@@ -218,6 +223,7 @@ async function releaseSnapshots(
   { source, situation }: Omit<Work, 'plan'>,
   draft: ReportDraft,
 ): Promise<void> {
+  if (situation.adopted !== null) return
   for (const snapshot of releasableSnapshots(situation, nowOf(session.context))) {
     const { signal } = session.context
     await session.context.btrfs.deleteSnapshot(snapshot.path, snapshot.uuid, { signal })
@@ -295,12 +301,12 @@ class ReportDraft {
     this.#source = source
   }
 
-  /** An unfinished run could not be finished now; a later one may. */
+  /** Nothing more goes there in this run; in a later one it may. */
   leave(remote: string): void {
     this.#left.add(remote)
   }
 
-  leavesUnfinished(remote: string): boolean {
+  hasLeft(remote: string): boolean {
     return this.#left.has(remote)
   }
 

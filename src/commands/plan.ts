@@ -27,7 +27,13 @@ import { type EpochLabel, epochLabel } from './shared/epoch-names.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { lookPatienceMs, Remotes } from './shared/remotes.ts'
 import { combinedStatus, type FailureReport, reportFailure } from './shared/report.ts'
-import { keepReasonInWords, reasonInWords, refusal, snapshotReasonInWords } from './shared/words.ts'
+import {
+  keepReasonInWords,
+  reasonInWords,
+  refusal,
+  skippedInWords,
+  snapshotReasonInWords,
+} from './shared/words.ts'
 
 export interface PlanOptions {
   readonly config: Config
@@ -58,9 +64,11 @@ export interface SourcePlan {
   readonly steps: readonly PlannedStep[]
   /** What each remote's keep rule says of the backups that it has. */
   readonly remotes: readonly RemoteRules[]
+  /** Snapshots that others made and that are not sent, by reason, as a person would say it. */
+  readonly skipped: readonly string[]
   /** Which snapshots of ours stay on this machine after the run, and why. */
   readonly snapshots: readonly RuledSnapshot[]
-  /** With --days; null without, and where something stops every backup. */
+  /** With --days; null without, where something stops every backup, and where others make the snapshots. */
   readonly forecast: SourceForecast | null
   readonly problems: Plan['problems']
   /** Refusals, and remotes that can't be looked at now. */
@@ -167,19 +175,17 @@ async function planSource(
       const kept = keepByRules(series, { now, timeZone: situation.timeZone })
       const view = situation.views.get(remote)
       const doubt = doubts.find(one => one.remote === remote)?.failure ?? null
-      return {
-        remote,
-        backups: ruled(kept, { ...series, view, timeZone: situation.timeZone }),
-        ...hiddenIn(view),
-        doubt,
-      }
+      const backups = ruled(kept, { ...series, view, timeZone: situation.timeZone })
+      return { remote, backups, ...hiddenIn(view), doubt }
     })
     const snapshots = ruledSnapshots(situation, steps, now)
+    const skipped = skippedInWords(situation.adopted?.skipped ?? [])
     return {
       plan: {
         ...named,
         steps: planned,
         remotes,
+        skipped,
         snapshots,
         forecast: lookAhead(situation, { days, from: now, forget }),
         problems,
@@ -189,7 +195,14 @@ async function planSource(
     }
   } catch (error) {
     if (isFailure(error, 'interrupted')) throw error
-    const nothing = { steps: [], remotes: [], snapshots: [], forecast: null, problems: [] }
+    const nothing = {
+      steps: [],
+      remotes: [],
+      skipped: [],
+      snapshots: [],
+      forecast: null,
+      problems: [],
+    }
     const failure = reportFailure(error)
     return {
       plan: { ...named, ...nothing, failures: [failure] },
@@ -204,7 +217,8 @@ function lookAhead(
   { days, from, forget }: { days: number | undefined; from: Date; forget: boolean },
 ): Forecast | null {
   const isStopped = situation.nested.length > 0 || situation.subvolume.receivedUuid !== null
-  if (days === undefined || isStopped) return null
+  // Of the snapshots that others will make, nothing is known.
+  if (days === undefined || isStopped || situation.adopted !== null) return null
   const places = deletableViews(situation).map(([remote, view]) => placeOf(remote, view))
   return forecast(situation, { from, days, places, forget })
 }

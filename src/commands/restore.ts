@@ -109,9 +109,9 @@ async function compare(
   if (options.verify === 'none') return null
   const { repository } = found
   const { identities } = lookup
-  const snapshotFolders = (options.config?.sources ?? []).map(({ snapshots }) => snapshots.folder)
+  const places = (options.config?.sources ?? []).map(({ snapshots }) => snapshots)
   const howMuch = options.verify
-  const task = { restored, howMuch, tree, chain, repository, identities, snapshotFolders }
+  const task = { restored, howMuch, tree, chain, repository, identities, places }
   return compareRestored(context, task)
 }
 

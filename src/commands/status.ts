@@ -19,7 +19,7 @@ import { hasChanged } from '../plan/plan-backup.ts'
 import type { SeriesRules } from '../plan/situation.ts'
 import { type RemoteView, remoteView } from './backup/remote-view.ts'
 import type { LookSession } from './backup/send.ts'
-import { ourSnapshots } from './backup/situation.ts'
+import { lookForSnapshots } from './backup/snapshots.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { type EpochLabel, epochLabel, epochNamesOf } from './shared/epoch-names.ts'
 import { readSigningPair } from './shared/keys.ts'
@@ -203,11 +203,13 @@ async function lookHere(
   const { signal, btrfs } = context
   await btrfs.sync(source.path, { signal })
   const subvolume = await btrfs.show(source.path, { signal })
-  const known: Set<Uuid> = await loadMadeSnapshots(options.config.state, source.name)
+  const made = await loadMadeSnapshots(options.config.state, source.name)
+  const backedUp = new Set<Uuid>()
   for (const view of views.values()) {
-    for (const { manifest } of orNull(view)?.backups ?? []) known.add(manifest.snapshot.uuid)
+    for (const { manifest } of orNull(view)?.backups ?? []) backedUp.add(manifest.snapshot.uuid)
   }
-  const snapshots = await ourSnapshots({ context }, source, known)
+  const known = { source, subvolume, made, backedUp }
+  const { snapshots } = await lookForSnapshots(context, known)
   return { subvolume, snapshots: snapshots.toSorted((a, b) => a.id - b.id) }
 }
 

@@ -223,11 +223,12 @@ async function verifyStreams(
   const { btrfs, signal } = context
   const staging = join(options.scratch as string, `.btrvault-${randomHex(context, 6)}`)
   await btrfs.makeStaging(staging)
+  const judge = judgeReceived(context)
+  const receiver = new TrialReceiver({ btrfs, staging, signal, judge })
   try {
-    const judge = judgeReceived(context)
-    const receiver = new TrialReceiver({ btrfs, staging, signal, judge })
     await verifyChains({ ...common, receiver })
   } finally {
+    await receiver.close()
     await btrfs.removeStaging(staging)
   }
 }

@@ -35,12 +35,23 @@ export interface SourceConfig {
   readonly remotes: readonly SourceRemote[]
 }
 
-/** The snapshots that backups are made from: this program makes them, and deletes them. */
-export interface SnapshotsConfig {
+/** The snapshots that backups are made from. */
+export type SnapshotsConfig = OwnSnapshots | AdoptedSnapshots
+
+/** This program makes them, and deletes them. */
+export interface OwnSnapshots {
   readonly kind: 'own'
   readonly folder: string
   /** Which stay besides those that later backups need; null: none. */
   readonly keep: KeepRule | null
+}
+
+/** L11: others make them and delete them; this program only sends them. */
+export interface AdoptedSnapshots {
+  readonly kind: 'adopted'
+  readonly by: 'snapper' | 'btrbk' | 'anyone'
+  /** Absolute; model/snapshot-pattern.ts says what it means. */
+  readonly pattern: string
 }
 
 /** What to do about subvolumes inside a source, which no send stream of it contains. */

@@ -26,6 +26,7 @@ export function crossProblems(source: YamlSource): ConfigProblem[] {
     ...referenceProblems(file, source),
     ...epochProblems(source),
     ...sourceClashes(file, source),
+    ...snapshotsProblems(file, source),
     ...remoteClashes(file, source),
     ...recipientProblems(file, source),
     ...lockProblems(file, source),
@@ -127,6 +128,32 @@ function sourceClashes(file: Section, source: YamlSource): ConfigProblem[] {
     if (folder !== undefined) folders.set(folder, sameFolder ?? name)
   }
   return found
+}
+
+function snapshotsProblems(file: Section, source: YamlSource): ConfigProblem[] {
+  return Object.entries(sectionOf(file['sources'])).flatMap(([name, entry]) => {
+    const snapshots = sectionOf(entry)['snapshots']
+    if (!isSection(snapshots)) return []
+    const at = ['sources', name, 'snapshots']
+    const has = (key: string) => Object.hasOwn(snapshots, key)
+    const { existing } = snapshots
+    if (!has('existing') && !has('path')) {
+      const instead = 'write path: /.snapshots/NAME, or existing: snapper'
+      return [{ ...source.keyAt(at), text: `${nameOf(at)} does not say where; ${instead}` }]
+    }
+    if (existing === 'btrbk' && !has('path')) {
+      const instead =
+        'write path: with the folder of snapshot_dir, such as /mnt/pool/btrbk_snapshots'
+      return [{ ...source.keyAt(at), text: `${nameOf(at)} does not say where; ${instead}` }]
+    }
+    const isPattern = typeof existing === 'string' && existing.startsWith('/')
+    const needless = has('existing') ? ['keep', ...(isPattern ? ['path'] : [])].filter(has) : []
+    const why = { keep: 'whose snapshots are not ours to delete', path: 'which is a path itself' }
+    return needless.map(key => ({
+      ...source.keyAt([...at, key]),
+      text: `${nameOf([...at, key])} has no meaning beside existing, ${why[key as 'keep']}; write no such line`,
+    }))
+  })
 }
 
 /** Two names for one place would each take the other's objects for its own. */
@@ -296,7 +323,9 @@ function remoteProblems(name: string, remote: Section, source: YamlSource): Conf
   return found
 }
 
+/** In which we make snapshots; others may make those of several sources in one. */
 function snapshotFolderOf(snapshots: unknown): string | undefined {
+  if (isSection(snapshots) && Object.hasOwn(snapshots, 'existing')) return undefined
   return pathOf(isSection(snapshots) ? snapshots['path'] : snapshots)
 }
 

@@ -71,20 +71,27 @@ export const optionDocs = {
   'sources.*.snapshots': {
     type: 'absolute path, or section',
     default: 'required',
-    write: 'the absolute path of a folder on the same btrfs, such as /.snapshots/home',
-    doc: 'Folder on the same filesystem for the read-only snapshots that backups are made from; a path alone means `{ path: … }`. Only snapshots made by this program are ever deleted from it, and those that a later backup needs stay.',
+    write:
+      'the absolute path of a folder on the same btrfs, such as /.snapshots/home, or { existing: snapper }',
+    doc: 'The read-only snapshots that backups are made from. A path is the folder, on the same filesystem, in which this program makes them; it means the same as `{ path: … }`. Only snapshots made by this program are ever deleted from it, and those that a later backup needs stay. With `existing`, snapshots that something else made are sent, and none is ever made, renamed or deleted.',
   },
   'sources.*.snapshots.path': {
     type: 'absolute path',
-    default: 'required',
+    default: 'required, unless `existing` says where they are',
     write: 'the absolute path of a folder on the same btrfs, such as /.snapshots/home',
-    doc: 'The folder.',
+    doc: 'The folder. With `existing: btrbk` that of `snapshot_dir`; with `existing: snapper` it need not be given unless it is another than `.snapshots` in the source.',
   },
   'sources.*.snapshots.keep': {
     type: 'keep rule',
     default: 'only what later backups need',
     write: 'spans from long to short, such as 7d 24h, and last 10 at the end, or *',
-    doc: 'Which snapshots to keep on this machine, to go back to without a remote. The rule reads as that of `sources.*.remotes.*.keep`. It only ever keeps more: what a later backup will be a difference from, what a remote still lacks, and the newest stay in any case. It does not decide when a snapshot is made: that follows from the rules of the remotes.',
+    doc: 'Which snapshots to keep on this machine, to go back to without a remote. The rule reads as that of `sources.*.remotes.*.keep`. It only ever keeps more: what a later backup will be a difference from, what a remote still lacks, and the newest stay in any case. It does not decide when a snapshot is made: that follows from the rules of the remotes. It has no meaning with `existing`.',
+  },
+  'sources.*.snapshots.existing': {
+    type: '`snapper`, `btrbk`, or a pattern of paths',
+    default: 'none: this program makes its own',
+    write: 'snapper, btrbk, or an absolute path with * in it, such as /.snapshots/home.*',
+    doc: 'Send the snapshots that something else makes, oldest first: all that the rules of a remote keep. In a pattern `*` stands for any characters of a name and `?` for one. Only read-only snapshots of the source are sent; `btrvault plan` tells which are left out, and why. See [existing-snapshots.md](existing-snapshots.md).',
   },
   'sources.*.nested': {
     type: '`refuse`, `ignore`, or a list of paths',
@@ -368,33 +375,3 @@ export const optionDocs = {
 } as const satisfies Record<string, OptionDoc>
 
 export type OptionPath = keyof typeof optionDocs
-
-/** The row for a place in a configuration, such as `['sources', 'home', 'path']`, or undefined. */
-export function findOptionDoc(path: readonly PropertyKey[]): OptionDoc | undefined {
-  const rows: Readonly<Record<string, OptionDoc>> = optionDocs
-  const key = patternOf(path).join('.')
-  return Object.hasOwn(rows, key) ? rows[key] : undefined
-}
-
-/** The options that may stand directly under a place. */
-export function optionNamesUnder(path: readonly PropertyKey[]): string[] {
-  const prefix = patternOf(path)
-  return Object.keys(optionDocs)
-    .map(key => key.split('.'))
-    .filter(parts => parts.length === prefix.length + 1)
-    .filter(parts => prefix.every((part, index) => parts[index] === part))
-    .map(parts => parts.at(-1) as string)
-    .filter(name => name !== '*')
-}
-
-function patternOf(path: readonly PropertyKey[]): string[] {
-  return path.flatMap((name, index) => {
-    if (typeof name === 'number') return []
-    return [isChosenName(path, index) ? '*' : String(name)]
-  })
-}
-
-function isChosenName(path: readonly PropertyKey[], index: number): boolean {
-  if (index === 1) return path[0] === 'sources' || path[0] === 'remotes'
-  return index === 3 && path[0] === 'sources' && path[2] === 'remotes'
-}

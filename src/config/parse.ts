@@ -92,7 +92,7 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
   return {
     name,
     path: entry.path,
-    snapshots: toSnapshots(entry.snapshots),
+    snapshots: toSnapshots(entry),
     nested: toNestedRule(entry.nested),
     remotes: Object.entries(entry.remotes).map(
       ([remote, rules]): SourceRemote => ({
@@ -103,10 +103,21 @@ function toSource(text: string, entry: SourceShape): SourceConfig {
   }
 }
 
-function toSnapshots(entry: SourceShape['snapshots']): SnapshotsConfig {
-  const { path, keep } = typeof entry === 'string' ? { path: entry, keep: undefined } : entry
-  if (path === undefined) throw new Error('snapshots without a path passed the checks')
-  return { kind: 'own', folder: path, keep: keep ?? null }
+function toSnapshots({ path: source, snapshots }: SourceShape): SnapshotsConfig {
+  if (typeof snapshots === 'string') return { kind: 'own', folder: snapshots, keep: null }
+  const { path, keep, existing } = snapshots
+  if (existing === undefined && path !== undefined) {
+    return { kind: 'own', folder: path, keep: keep ?? null }
+  }
+  if (existing === 'snapper') {
+    const folder = path ?? `${source.replace(/\/$/, '')}/.snapshots`
+    return { kind: 'adopted', by: existing, pattern: `${folder}/*/snapshot` }
+  }
+  if (existing === 'btrbk' && path !== undefined) {
+    return { kind: 'adopted', by: existing, pattern: `${path}/*` }
+  }
+  if (existing === undefined) throw new Error('snapshots without a path passed the checks')
+  return { kind: 'adopted', by: 'anyone', pattern: existing }
 }
 
 function toRuleSet(rules: RulesShape): RuleSet {

@@ -3,7 +3,7 @@
 import type { core } from 'zod'
 import type { ConfigProblem } from './config.ts'
 import { didYouMean } from './nearest.ts'
-import { findOptionDoc, optionNamesUnder } from './options.ts'
+import { findOptionDoc, optionNamesUnder } from './option-paths.ts'
 import type { YamlSource } from './yaml-source.ts'
 
 type Path = readonly PropertyKey[]

@@ -11,6 +11,7 @@ import {
   parseDuration,
   parseEndpoint,
   parseEpochName,
+  parseExisting,
   parseFullEvery,
   parseFullSize,
   parseInnerPath,
@@ -65,8 +66,9 @@ function sourceSchema() {
 
 function snapshotsSchema() {
   return z.strictObject({
-    path: option('sources.*.snapshots.path', text(parseAbsolutePath)),
+    path: option('sources.*.snapshots.path', text(parseAbsolutePath)).optional(),
     keep: option('sources.*.snapshots.keep', text(parseKeep)).optional(),
+    existing: option('sources.*.snapshots.existing', text(parseExisting)).optional(),
   })
 }
 

@@ -12,6 +12,7 @@ import {
   unlimited,
 } from '../model/policy.ts'
 import { endpointProblem } from '../model/remote.ts'
+import { isWild } from '../model/snapshot-pattern.ts'
 
 export type Parsed<T> = { readonly value: T } | { readonly wrong: string }
 
@@ -28,6 +29,16 @@ export function parseAbsolutePath(text: string): Parsed<string> {
   const parts = text.split('/').filter(part => part !== '')
   if (parts.includes('..') || parts.includes('.')) return { wrong: 'has . or .. in it' }
   return { value: `/${parts.join('/')}` }
+}
+
+/** `snapper`, `btrbk`, or a pattern whose last part or a part before it has * or ? in it. */
+export function parseExisting(text: string): Parsed<string> {
+  if (text === 'snapper' || text === 'btrbk') return { value: text }
+  if (text.includes('**')) return { wrong: 'has ** in it, which means no more than *' }
+  const path = parseAbsolutePath(text)
+  if ('wrong' in path) return path
+  if (!isWild(path.value)) return { wrong: 'has no * in it, so that it could only be one snapshot' }
+  return path
 }
 
 /** A path below a source: `var/lib/docker`. */

@@ -27,6 +27,10 @@ export interface SendStep {
   readonly epoch?: string
   /** Null: the one that the snapshot step before makes. */
   readonly snapshot: Uuid | null
+  /** What it is called in the backup; absent for snapshots of ours, which keep their names. */
+  readonly name?: string
+  /** The backup that it would be a difference from, were that one's snapshot still here; adopted sources only. */
+  readonly lost?: number
   /** In the order in which they would be tried; the last resort, a full, is not among them. */
   readonly parents: readonly ParentChoice[]
   readonly makes: BackupKind
@@ -34,7 +38,7 @@ export interface SendStep {
   readonly wantsFull: boolean
   /** So many bytes of file data at most may be sent when it comes to a full that no rule asks for. */
   readonly fullLimitBytes: number
-  readonly reason: 'first' | 'changed' | 'behind' | 'unfinished'
+  readonly reason: 'first' | 'changed' | 'behind' | 'unfinished' | 'adopted'
 }
 
 export interface ParentChoice {
@@ -98,8 +102,26 @@ export interface PruneStep {
 }
 
 export interface Problem {
-  readonly kind: 'nested' | 'received-source'
+  readonly kind: 'nested' | 'received-source' | 'no-snapshots'
   readonly source: SourceName
   /** Names, for kind nested. */
   readonly names: readonly string[]
+  /** For kind no-snapshots: those that were found and can't be used. */
+  readonly skipped?: readonly SkippedSnapshot[]
 }
+
+/** A snapshot that somebody made, and that is not sent. */
+export interface SkippedSnapshot {
+  readonly path: string
+  readonly reason: SkipReason
+}
+
+export type SkipReason =
+  | 'no-subvolume'
+  /** Its path is not UTF-8. */
+  | 'name'
+  | 'received'
+  | 'other-source'
+  | 'writable'
+  /** Who makes it is still at it, or at deleting it. */
+  | 'unfinished'

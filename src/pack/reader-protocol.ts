@@ -13,6 +13,8 @@ export interface ReaderTask {
   readonly segmentSize: number
   readonly expect: StreamExpectation
   readonly skeleton: boolean
+  /** What the snapshot is to be called in the stream; undefined: as btrfs calls it. */
+  readonly name: string | undefined
   /** Int32: frames that may still be sent. Negative: stop. */
   readonly credits: SharedArrayBuffer
 }

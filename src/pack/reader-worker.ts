@@ -5,6 +5,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { closeSync, readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { StreamGuard } from '../stream/guard.ts'
+import { renamedHead } from '../stream/rename.ts'
 import type { ReaderMessage, ReaderTask, SpentFrame } from './reader-protocol.ts'
 import { failureMessage } from './worker-protocol.ts'
 
@@ -33,7 +34,7 @@ function readStream(fd: number): void {
   let streamBytes = 0
   for (;;) {
     if (!waitForCredit()) return send({ kind: 'stopped' })
-    const frame = readFrame(fd)
+    const frame = readFrame(fd, streamBytes === 0 ? readHead(fd) : undefined)
     if (frame.length > 0) {
       guard.write(frame)
       hash.update(frame)
@@ -47,15 +48,32 @@ function readStream(fd: number): void {
   send({ kind: 'end', summary: guard.finish(), sha256: hash.digest('hex') })
 }
 
-function readFrame(fd: number): Uint8Array<ArrayBuffer> {
+/** The stream's beginning, when it is to be another one than btrfs writes. */
+function readHead(fd: number): Uint8Array | undefined {
+  const { name } = task
+  if (name === undefined) return undefined
+  return renamedHead(count => {
+    const bytes = new Uint8Array(count)
+    return bytes.subarray(0, fill(fd, bytes, 0))
+  }, name)
+}
+
+function readFrame(fd: number, head: Uint8Array | undefined): Uint8Array<ArrayBuffer> {
   const frame = spentFrame() ?? new Uint8Array(task.frameSize)
-  let filled = 0
-  while (filled < frame.length) {
-    const count = readSync(fd, frame, filled, frame.length - filled, null)
+  if (head !== undefined) frame.set(head)
+  const filled = fill(fd, frame, head?.length ?? 0)
+  return filled === frame.length ? frame : frame.slice(0, filled)
+}
+
+/** How far it is filled: to its end, unless the stream ends before. */
+function fill(fd: number, bytes: Uint8Array, from: number): number {
+  let filled = from
+  while (filled < bytes.length) {
+    const count = readSync(fd, bytes, filled, bytes.length - filled, null)
     if (count === 0) break
     filled += count
   }
-  return filled === frame.length ? frame : frame.slice(0, filled)
+  return filled
 }
 
 /** Memory that came back. Fresh megabytes cost a page fault for each four kibibytes. */

@@ -17,6 +17,8 @@ export interface ReaderOptions {
   readonly frameSize: number
   readonly segmentSize: number
   readonly expect: StreamExpectation
+  /** What the snapshot is to be called in the stream, instead of what btrfs calls it. */
+  readonly name?: string | undefined
   /** Pieces of the skeleton, in order, between the frames that they come from. */
   readonly onSkeleton?: (piece: Uint8Array<ArrayBuffer>) => void
   readonly onHead?: (head: StreamHead) => void
@@ -50,13 +52,13 @@ export class StreamReader {
   }
 
   private constructor({ readEnd, writeEnd }: Pipe, options: ReaderOptions) {
-    const { frameSize, segmentSize, expect } = options
+    const { frameSize, segmentSize, expect, name } = options
     const credits = new SharedArrayBuffer(4)
     this.#options = options
     this.#credits = new Int32Array(credits)
     this.#writeEnd = writeEnd
     const skeleton = options.onSkeleton !== undefined
-    const task: ReaderTask = { readEnd, frameSize, segmentSize, expect, skeleton, credits }
+    const task: ReaderTask = { readEnd, frameSize, segmentSize, expect, skeleton, name, credits }
     const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#worker = new Worker(new URL(`./reader-worker.${ending}`, import.meta.url), {
       workerData: task,

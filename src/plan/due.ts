@@ -45,22 +45,25 @@ export function behindOn(
   snapshots: readonly Subvolume[],
   { at, last }: BehindWishes,
 ): readonly Behind[] {
-  const wanted = new Map<Subvolume, Map<string | null, EpochSituation>>()
-  const want = (snapshot: Subvolume, epoch: EpochSituation) => {
-    const wanting = wanted.get(snapshot) ?? new Map<string | null, EpochSituation>()
-    wanted.set(snapshot, wanting.set(epoch.rules.epoch, epoch))
-  }
+  const wantsLast = new Set(last?.due.map(({ rules }) => rules.epoch))
+  return behindBy(series, epoch => {
+    const lacksLast = last && wantsLast.has(epoch.rules.epoch) && !hasSnapshot(epoch, last.snapshot)
+    return [...snapshotsToSend(epoch, snapshots, at), ...(lacksLast ? [last.snapshot] : [])]
+  })
+}
+
+/** The same for what `lacking` says of each epoch. */
+export function behindBy(
+  series: SeriesRules,
+  lacking: (epoch: EpochSituation) => readonly Subvolume[],
+): readonly Behind[] {
+  const wanted = new Map<Subvolume, Set<EpochSituation>>()
   for (const epoch of epochSituations(series)) {
-    for (const snapshot of snapshotsToSend(epoch, snapshots, at)) want(snapshot, epoch)
-  }
-  for (const epoch of last?.due ?? []) {
-    if (last && !hasSnapshot(epoch, last.snapshot)) want(last.snapshot, epoch)
+    for (const snapshot of lacking(epoch))
+      wanted.set(snapshot, (wanted.get(snapshot) ?? new Set()).add(epoch))
   }
   return inOrderOfMaking([...wanted.keys()], snapshotMoment).flatMap(({ item }) =>
-    withoutCovered([...(wanted.get(item)?.values() ?? [])]).map(epoch => ({
-      snapshot: item,
-      epoch,
-    })),
+    withoutCovered([...(wanted.get(item) ?? [])]).map(epoch => ({ snapshot: item, epoch })),
   )
 }
 

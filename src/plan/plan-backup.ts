@@ -3,10 +3,11 @@
 // A run that finds changes makes one snapshot, for the remotes on which one is due, and sends with it
 // what they lack of older ones. plan/due.ts says when, plan/pool.ts what each is a difference from.
 
-import type { Uuid } from '../model/ids.ts'
+import type { SourceName, Uuid } from '../model/ids.ts'
 import type { Plan, Problem, SendStep, Step } from '../model/plan.ts'
 import type { Subvolume } from '../model/subvolume.ts'
-import { behindOn, dueEpochs } from './due.ts'
+import { adoptedToSend } from './adopted.ts'
+import { behindBy, behindOn, dueEpochs } from './due.ts'
 import { epochSituations } from './epochs.ts'
 import { keepLocally } from './local-keep.ts'
 import { futureParents, poolOf } from './pool.ts'
@@ -21,6 +22,7 @@ export interface PlanWishes {
 export function planBackup(situation: SourceSituation, now: Date, wishes: PlanWishes = {}): Plan {
   const problems = problemsOf(situation)
   if (problems.length > 0) return { steps: [], problems }
+  if (situation.adopted !== null) return planAdopted(situation, now, wishes)
   const at = { now, timeZone: situation.timeZone }
   const newest = newestSnapshot(situation)
   const changed = newest === undefined || hasChanged(situation.subvolume, newest)
@@ -49,12 +51,25 @@ export function planBackup(situation: SourceSituation, now: Date, wishes: PlanWi
   }
 }
 
+/** Others make the snapshots: there is nothing to make, and nothing to wait for. */
+function planAdopted(situation: SourceSituation, now: Date, wishes: PlanWishes): Plan {
+  const { snapshots, remotes, timeZone } = situation
+  const at = { now, timeZone, regardless: wishes.regardless ?? false }
+  const steps = remotes.flatMap(remote => {
+    const choice = { snapshots, forgotten: remote.forgotten ?? new Set<Uuid>() }
+    const behind = behindBy(remote, epoch => adoptedToSend(epoch, choice, at))
+    return sendsTo(situation, remote, { now, behind, due: [] })
+  })
+  return { steps, problems: [] }
+}
+
 /**
  * L7, L11: snapshots of ours that no later send needs: all but the newest, those that some remote's
  * next backups will be differences from, those of unfinished runs, and what the rule for snapshots
  * keeps besides.
  */
 export function releasableSnapshots(situation: SourceSituation, now: Date): Subvolume[] {
+  if (situation.adopted !== null) return []
   const { timeZone, snapshots, remotes } = situation
   const { uuid } = situation.subvolume
   const at = { now, timeZone }
@@ -93,12 +108,22 @@ export function snapshotName({ name, snapshots, otherNames }: SourceSituation, n
   }
 }
 
-function problemsOf({ name, subvolume, nested }: SourceSituation): Problem[] {
+/** Whether a snapshot has a name as ours have. */
+export function isNameOfOurs(source: SourceName, name: string): boolean {
+  const rest = name.startsWith(`${source}.`) ? name.slice(source.length + 1) : ''
+  return /^\d{8}T\d{6}Z(\.\d+)?$/.test(rest)
+}
+
+function problemsOf(situation: SourceSituation): Problem[] {
+  const { name, subvolume, nested, adopted, snapshots } = situation
   const problems: Problem[] = []
   if (nested.length > 0) problems.push({ kind: 'nested', source: name, names: nested })
   // Its snapshots would all be sent under one and the same uuid, which nobody could tell apart.
   if (subvolume.receivedUuid !== null) {
     problems.push({ kind: 'received-source', source: name, names: [] })
+  } else if (adopted !== null && snapshots.length === 0) {
+    const { skipped } = adopted
+    problems.push({ kind: 'no-snapshots', source: name, names: [], skipped })
   }
   return problems
 }

@@ -52,6 +52,22 @@ export function poolOf(
   }))
 }
 
+/** As if every backup's snapshot were still here. */
+export function wholePoolOf(
+  { backups, epochNames }: Pick<SeriesRules, 'backups' | 'epochNames'>,
+  source: Uuid,
+): PoolItem[] {
+  const depths = depthsOf(backups)
+  const related = backups.filter(({ manifest }) => manifest.snapshot.sourceUuid === source)
+  const newestFirst = related.toSorted((a, b) => b.manifest.seq - a.manifest.seq)
+  return newestFirst.map(backup => {
+    const { seq, snapshot } = backup.manifest
+    const { uuid, createdAt, generation } = snapshot
+    const facts = { snapshot: uuid, timeMs: createdAt.getTime(), generation }
+    return { seq, ...facts, depth: depths.get(seq) ?? 1, epoch: epochOf(backup, epochNames) }
+  })
+}
+
 export function kindBelow(parent: PoolItem | undefined): BackupKind {
   if (parent === undefined) return 'full'
   return parent.depth === 1 ? 'differential' : 'incremental'
@@ -153,11 +169,13 @@ function lostParent({ rules, backups, above, timeZone }: Place, sent: Sent): boo
   })
 }
 
-function isFullDue({ rules, backups, timeZone }: Place, sent: Sent): boolean {
+function isFullDue({ rules, backups, pool, timeZone }: Place, sent: Sent): boolean {
   const { fullEvery } = rules.policy
   const last = backups.findLast(({ manifest }) => manifest.parent === null)
-  if (last === undefined || fullEvery === null) return true
-  const earlierMs = last.manifest.snapshot.createdAt.getTime()
+  // Or one that the same run sends before.
+  const sentBefore = pool.find(({ depth, seq }) => depth === 1 && seq > (last?.manifest.seq ?? 0))
+  const earlierMs = sentBefore?.timeMs ?? last?.manifest.snapshot.createdAt.getTime()
+  if (earlierMs === undefined || fullEvery === null) return true
   const passed = spansBetween(fullEvery, { earlierMs, laterMs: sent.timeMs, timeZone })
   return passed >= fullEvery.count
 }

@@ -35,6 +35,7 @@ export function expectedSnapshots(
   situation: SourceSituation,
   foresight: Foresight,
 ): KeptSnapshot[] {
+  if (situation.adopted !== null) return []
   const { snapshots, remotes } = situation
   const makesNew = foresight.steps.some(step => step.kind === 'snapshot')
   const newest = makesNew ? undefined : newestSnapshot(situation)

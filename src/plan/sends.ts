@@ -6,7 +6,16 @@ import { unlimited } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import type { Behind } from './due.ts'
 import { type EpochName, type EpochSituation, epochOf, epochSituations } from './epochs.ts'
-import { kindBelow, type PoolItem, poolOf, type Sent, sentOf, wishParents } from './pool.ts'
+import {
+  kindBelow,
+  type Place,
+  type PoolItem,
+  poolOf,
+  type Sent,
+  sentOf,
+  wholePoolOf,
+  wishParents,
+} from './pool.ts'
 import { nextSeqOn, type RemoteSituation, type SourceSituation } from './situation.ts'
 
 export interface Queue {
@@ -27,7 +36,8 @@ export function sendsTo(
     ({ uuid, readOnly }) => uuid === remote.unfinished && readOnly,
   )
   if (unfinished && begun) draft.send(unfinished, begun, 'unfinished')
-  for (const { snapshot, epoch } of behind) draft.send(snapshot, epoch, 'behind')
+  const lacks = situation.adopted === null ? 'behind' : 'adopted'
+  for (const { snapshot, epoch } of behind) draft.send(snapshot, epoch, lacks)
   for (const epoch of due) draft.sendNew(now, epoch)
   return draft.steps
 }
@@ -56,10 +66,14 @@ class SendDraft {
   }
 
   /** An unfinished one is finished even if another run committed its snapshot meanwhile. */
-  send(snapshot: Subvolume, epoch: EpochSituation, reason: 'behind' | 'unfinished'): void {
+  send(
+    snapshot: Subvolume,
+    epoch: EpochSituation,
+    reason: 'behind' | 'adopted' | 'unfinished',
+  ): void {
     const isThere = epoch.line.some(name => this.#there.get(snapshot.uuid)?.has(name))
     if (isThere && reason !== 'unfinished') return
-    const why = reason === 'behind' && this.#isFirst(epoch) ? 'first' : reason
+    const why = reason !== 'unfinished' && this.#isFirst(epoch) ? 'first' : reason
     const { sourceUuid } = snapshot
     this.#plan(sentOf(snapshot), { reason: why, sourceUuid, isThere, epoch })
     this.#add(snapshot.uuid, epoch.rules.epoch)
@@ -90,7 +104,7 @@ class SendDraft {
       readonly epoch: EpochSituation
     },
   ): void {
-    const { name: source, timeZone } = this.#situation
+    const { name: source, timeZone, adopted } = this.#situation
     const { remote } = this.#remote
     const { reason, sourceUuid, isThere, epoch } = what
     const { rules } = epoch
@@ -98,12 +112,18 @@ class SendDraft {
     const planned = this.#planned.filter(one => one.sourceUuid === sourceUuid).toReversed()
     const pool = [...planned, ...this.#committed(sourceUuid)]
     const { parents, wantsFull } = wishParents({ ...epoch, pool, timeZone }, sent)
+    const name = adopted?.names.get(sent.snapshot as Uuid)
+    const lost =
+      adopted === null ? undefined : this.#lostParent({ ...epoch, pool: planned, timeZone }, sent)
+    const isLost = lost !== undefined && lost.seq !== parents[0]?.seq
     this.steps.push({
       kind: 'send',
       source,
       remote,
       ...(rules.epoch !== null && { epoch: rules.epoch }),
       snapshot: sent.snapshot,
+      ...(name !== undefined && { name }),
+      ...(isLost && { lost: lost.seq }),
       parents: parents.flatMap(({ seq, snapshot }) => (snapshot ? [{ seq, snapshot }] : [])),
       makes: kindBelow(parents[0]),
       reason,
@@ -113,6 +133,12 @@ class SendDraft {
     const seq = nextSeqOn(this.#remote) + this.#planned.length
     const depth = (parents[0]?.depth ?? 0) + 1
     if (!isThere) this.#planned.push({ ...sent, seq, depth, sourceUuid, epoch: rules.epoch })
+  }
+
+  /** What it would be a difference from, were every snapshot of a backup still here. */
+  #lostParent(place: Place, sent: Sent): PoolItem | undefined {
+    const pool = [...place.pool, ...wholePoolOf(this.#remote, this.#situation.subvolume.uuid)]
+    return wishParents({ ...place, pool }, sent).parents[0]
   }
 
   #committed(sourceUuid: Uuid | null): readonly PoolItem[] {

@@ -2,6 +2,7 @@
 
 import type { Backup } from '../model/backup.ts'
 import type { EpochId, SourceName, Uuid } from '../model/ids.ts'
+import type { SkippedSnapshot } from '../model/plan.ts'
 import type { KeepRule, RuleSet } from '../model/policy.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 
@@ -11,8 +12,10 @@ export interface SourceSituation {
   readonly subvolume: Subvolume
   /** Subvolumes inside that nobody said to ignore. */
   readonly nested: readonly string[]
-  /** Of this source, made by us, in our folder. */
+  /** Of this source: made by us, in our folder; or by others, and fit to be sent. */
   readonly snapshots: readonly Subvolume[]
+  /** When the snapshots are made by others; null: by us. */
+  readonly adopted: AdoptedSituation | null
   readonly remotes: readonly RemoteSituation[]
   /** What of our snapshots stays besides what later sends need; null: nothing. */
   readonly localKeep: KeepRule | null
@@ -20,6 +23,13 @@ export interface SourceSituation {
   readonly timeZone: string
   /** Names in the snapshots' folder that are not ours, and not free either. */
   readonly otherNames: readonly string[]
+}
+
+/** L11: none of these snapshots is ours to make or to delete. */
+export interface AdoptedSituation {
+  /** What each is called in its backup. */
+  readonly names: ReadonlyMap<Uuid, string>
+  readonly skipped: readonly SkippedSnapshot[]
 }
 
 /** The backups of a series, and what is to become of them. */
@@ -40,6 +50,8 @@ export interface RemoteSituation extends SeriesRules {
   readonly unfinished: Uuid | undefined
   /** The epoch of that run; undefined: of none that has a name. */
   readonly unfinishedEpoch?: EpochId | undefined
+  /** Snapshots of backups that were forgotten and are hidden; for sources whose snapshots others make. */
+  readonly forgotten?: ReadonlySet<Uuid>
 }
 
 /** What the next backup's number is expected to be. */

@@ -49,17 +49,48 @@ export interface RestoredChain {
 }
 
 export async function restoreChain(task: ChainTask): Promise<RestoredChain> {
-  const staging = join(task.target, task.stagingName)
-  await task.btrfs.makeStaging(staging)
+  const staging = new Staging(task)
   try {
     const { staged, tree } = await receiveLinks(task, staging)
     return { published: await publish(task, staged), tree }
   } finally {
-    await task.btrfs.removeStaging(staging)
+    await staging.remove()
   }
 }
 
-async function receiveLinks(task: ChainTask, staging: string) {
+/** Private folders: one, unless snapshots of the chain have the same name. */
+class Staging {
+  readonly #task: ChainTask
+  readonly #folders: { readonly path: string; readonly names: Set<string> }[] = []
+
+  constructor(task: ChainTask) {
+    this.#task = task
+  }
+
+  async folderFor({ index }: Link): Promise<string> {
+    const { snapshotName } = index.begin
+    const free = this.#folders.find(({ names }) => !names.has(snapshotName))
+    const folder = free ?? (await this.#add())
+    folder.names.add(snapshotName)
+    return folder.path
+  }
+
+  async #add() {
+    const { btrfs, target, stagingName } = this.#task
+    const count = this.#folders.length
+    const path = join(target, count === 0 ? stagingName : `${stagingName}.${count + 1}`)
+    await btrfs.makeStaging(path)
+    const folder = { path, names: new Set<string>() }
+    this.#folders.push(folder)
+    return folder
+  }
+
+  async remove(): Promise<void> {
+    for (const { path } of this.#folders) await this.#task.btrfs.removeStaging(path)
+  }
+}
+
+async function receiveLinks(task: ChainTask, staging: Staging) {
   const { btrfs, repository, pool, signal, onFetched } = task
   const symlinks = new SymlinkNames()
   const staged: Subvolume[] = []
@@ -70,7 +101,7 @@ async function receiveLinks(task: ChainTask, staging: string) {
     const { backup } = link
     const received = await receiveStream({
       btrfs,
-      staging,
+      staging: await staging.folderFor(link),
       backup,
       parent: backup.manifest.parent === null ? null : (parent?.manifest.stream ?? null),
       stream: readFrames(repository, link, { pool, signal, onFetched }),
@@ -95,9 +126,12 @@ async function receiveLinks(task: ChainTask, staging: string) {
  */
 async function publish(task: ChainTask, staged: readonly Subvolume[]): Promise<Subvolume[]> {
   const published: Subvolume[] = []
+  const names = new Set<string>()
   try {
     for (const { path, name } of staged) {
-      published.push(await task.btrfs.snapshot(path, join(task.target, name)))
+      const own = freeName(name, names)
+      names.add(own)
+      published.push(await task.btrfs.snapshot(path, join(task.target, own)))
     }
     return published
   } catch (cause) {
@@ -106,5 +140,13 @@ async function publish(task: ChainTask, staged: readonly Subvolume[]): Promise<S
       hint: 'a snapshot of that name may be there already: choose another folder',
       cause,
     })
+  }
+}
+
+/** Who made the snapshots may have given two of them the same name, one after the other. */
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  for (let again = 1; ; again += 1) {
+    const candidate = again === 1 ? name : `${name}.${again}`
+    if (!taken.has(candidate)) return candidate
   }
 }

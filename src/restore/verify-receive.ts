@@ -1,6 +1,7 @@
 // Receiving for trial: into a private staging directory, where nothing is ever published and from
 // which everything goes again, each snapshot as soon as nothing more is built on it.
 
+import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import type { Btrfs } from '../btrfs/btrfs.ts'
 import type { Backup } from '../model/backup.ts'
@@ -37,6 +38,8 @@ export class TrialReceiver {
   readonly #options: TrialOptions
   /** By seq; those on which something is still to be built. */
   readonly #kept = new Map<number, Received>()
+  /** By seq; one each, for two snapshots may have the same name. */
+  readonly #folders = new Map<number, string>()
 
   constructor(options: TrialOptions) {
     this.#options = options
@@ -71,9 +74,12 @@ export class TrialReceiver {
     const isLast = above?.childrenLeft === 1
     const parentTree = isLast ? above.tree : above?.tree.clone()
     const symlinks = above?.symlinks.clone() ?? new SymlinkNames()
+    const folder = join(staging, String(backup.manifest.seq))
+    await btrfs.makeStaging(folder)
+    this.#folders.set(backup.manifest.seq, folder)
     const { snapshot, tree } = await receiveStream({
       btrfs,
-      staging,
+      staging: folder,
       backup,
       parent: parent?.manifest.stream ?? null,
       stream: pieces,
@@ -111,10 +117,15 @@ export class TrialReceiver {
 
   /** Also what a receive that failed has left. */
   async #tidy(): Promise<void> {
-    const { btrfs, staging } = this.#options
-    const kept = new Set([...this.#kept.values()].map(({ snapshot }) => snapshot.id))
-    for (const staged of await btrfs.listIn(staging)) {
-      if (!kept.has(staged.id)) await btrfs.discardStaged(staged)
+    for (const [seq, folder] of this.#folders) {
+      if (this.#kept.has(seq)) continue
+      await this.#options.btrfs.removeStaging(folder)
+      this.#folders.delete(seq)
     }
+  }
+
+  async close(): Promise<void> {
+    this.#kept.clear()
+    await this.#tidy()
   }
 }

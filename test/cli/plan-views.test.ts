@@ -68,6 +68,7 @@ function planned(count: number): PlanReport {
           { remote: 'nas', backups: [], hidden: [], doubt },
           { remote: 'new', backups: [], hidden: [], doubt: null },
         ],
+        skipped: [],
         snapshots: [],
         forecast: null,
         problems: [],

@@ -184,7 +184,7 @@ describe('the name of an epoch', () => {
 describe('an epoch that comes later', () => {
   it('may get an older snapshot; the newest is still what was made last', async () => {
     use(rulesOf(' *'))
-    const folder = vault.config.sources[0]?.snapshots.folder ?? ''
+    const folder = vault.world.path('.snapshots-home')
     const snapshots = { kind: 'own' as const, folder, keep: parseKeepRule('*') ?? null }
     vault.config = {
       ...vault.config,

@@ -42,7 +42,7 @@ async function step(name: string, mebibytes: number): Promise<void> {
   const report = await vault.backup()
   const made = report.sources[0]?.sends[0]?.snapshot
   assert.ok(made)
-  names.push(join(vault.config.sources[0]?.snapshots.folder ?? '', made))
+  names.push(join(vault.world.path('.snapshots-home'), made))
 }
 
 async function planned(): Promise<PlanReport> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Failure } from '../../src/base/failure.ts'
 import { type Btrfs, systemBtrfs } from '../../src/btrfs/btrfs.ts'
@@ -53,7 +54,8 @@ describe('verify(), of what is whole,', () => {
   it('keeps no more of what it received than the next one is built on', async () => {
     const staged: number[] = []
     const startReceive: Btrfs['startReceive'] = call => {
-      staged.push(readdirSync(call.staging).length)
+      // Each has a folder of its own, and the one that is to be received has one by now.
+      staged.push(readdirSync(dirname(call.staging)).length - 1)
       return systemBtrfs.startReceive(call)
     }
     const btrfs = { ...systemBtrfs, startReceive }

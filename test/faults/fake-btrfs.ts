@@ -20,9 +20,11 @@ import { concatBytes } from '../../src/base/bytes.ts'
 import { Failure } from '../../src/base/failure.ts'
 import type { Btrfs } from '../../src/btrfs/btrfs.ts'
 import type { BtrfsVersions, Filesystem } from '../../src/btrfs/filesystem.ts'
+import type { MatchedFolder } from '../../src/btrfs/matching.ts'
 import type { ReceiveCall, RunningReceive } from '../../src/btrfs/receive.ts'
 import { type RunningSend, type SendCall, sendArguments } from '../../src/btrfs/send.ts'
 import { asUuid, type Uuid } from '../../src/model/ids.ts'
+import { matchesPart } from '../../src/model/snapshot-pattern.ts'
 import type { NestedSubvolume, ReceivedMatches, Subvolume } from '../../src/model/subvolume.ts'
 import { encodeCommand, encodeHead } from '../../src/stream/encode.ts'
 import { StreamGuard, type StreamIdentity } from '../../src/stream/guard.ts'
@@ -153,6 +155,21 @@ export class FakeBtrfs implements Btrfs {
     const inside = this.#relative(folder)
     const found = this.#world().subvolumes.filter(({ path }) => dirname(path) === inside)
     return found.map(kept => this.#subvolume(kept)).sort((x, y) => (x.name < y.name ? -1 : 1))
+  }
+
+  async listMatching(pattern: string): Promise<readonly MatchedFolder[]> {
+    const parts = pattern.split('/')
+    const matches = (path: string) => {
+      const names = path.split('/')
+      return (
+        names.length === parts.length &&
+        parts.every((part, n) => matchesPart(part, names[n] as string))
+      )
+    }
+    const found = this.#world().subvolumes.map(kept => this.#subvolume(kept))
+    return found
+      .filter(({ path }) => matches(path))
+      .map(one => ({ path: one.path, subvolume: one }))
   }
 
   async nested(): Promise<readonly NestedSubvolume[]> {

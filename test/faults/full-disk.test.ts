@@ -176,6 +176,6 @@ function manifestsIn(vault: Vault): number {
 }
 
 function snapshotsIn(vault: Vault): number {
-  const folder = vault.config.sources[0]?.snapshots.folder ?? ''
+  const folder = vault.world.path('.snapshots-home')
   return existsSync(folder) ? readdirSync(folder).length : 0
 }

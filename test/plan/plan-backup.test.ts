@@ -19,13 +19,14 @@ import {
 import { expectedReleases, expectedSnapshots } from '../../src/plan/releases.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { uuidOf } from '../catalog/sample-series.ts'
+import { adoptedScenarios } from './adopted-scenarios.ts'
 import { epochScenarios } from './epoch-scenarios.ts'
 import { localKeepScenarios } from './local-keep-scenarios.ts'
 import { scenarios as usual } from './scenarios.ts'
 import { backupOf, executed, situationOf, snapshotOf, sourceUuid } from './situations.ts'
 
 const now = new Date('2026-11-22T09:30:00.000Z')
-const scenarios = { ...usual, ...localKeepScenarios, ...epochScenarios }
+const scenarios = { ...usual, ...localKeepScenarios, ...adoptedScenarios, ...epochScenarios }
 const folder = fileURLToPath(new URL('scenarios/', import.meta.url))
 
 /** Numbers of snapshots instead of their UUIDs, one line a step. */

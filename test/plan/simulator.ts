@@ -65,6 +65,7 @@ export class Simulator {
       remotes: this.#remotes.map(one => ({ ...one, unfinished: undefined })),
       timeZone: this.#timeZone,
       localKeep: null,
+      adopted: null,
       otherNames: [],
     }
   }

@@ -2,7 +2,7 @@
 
 import type { Backup } from '../../src/model/backup.ts'
 import type { SourceName, Uuid } from '../../src/model/ids.ts'
-import type { Plan, SendStep } from '../../src/model/plan.ts'
+import type { Plan, SendStep, SkippedSnapshot } from '../../src/model/plan.ts'
 import { keepEverything, parseKeepRule, soleRuleSet } from '../../src/model/policy.ts'
 import type { Subvolume } from '../../src/model/subvolume.ts'
 import { releasableSnapshots } from '../../src/plan/plan-backup.ts'
@@ -76,6 +76,8 @@ export function situationOf(changes: {
   readonly generation?: number
   readonly subvolume?: Partial<Subvolume>
   readonly nested?: readonly string[]
+  /** Others make the snapshots; these of theirs can't be sent. */
+  readonly skipped?: readonly SkippedSnapshot[]
   /** `7d 24h`: what snapshots.keep says. */
   readonly localKeep?: string
 }): SourceSituation {
@@ -97,6 +99,9 @@ export function situationOf(changes: {
     nested: changes.nested ?? [],
     snapshots,
     remotes: changes.remotes ?? [remoteOf('nas', [])],
+    adopted: changes.skipped
+      ? { names: new Map(snapshots.map(one => [one.uuid, one.name])), skipped: changes.skipped }
+      : null,
     timeZone: 'UTC',
     localKeep: changes.localKeep === undefined ? null : (parseKeepRule(changes.localKeep) ?? null),
     otherNames: [],

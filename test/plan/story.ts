@@ -181,6 +181,7 @@ export class Story {
       snapshots: this.#snapshots,
       remotes: [...this.#remotes.values()].map(({ situation }) => situation),
       localKeep: null,
+      adopted: null,
       timeZone: this.#zone,
       otherNames: [],
     }

@@ -112,7 +112,12 @@ function sourceLines(plan: SourcePlan, options: RemoteLinesOptions): string[] {
       .map(remote => remoteLines(remote, plan.steps, options))
       .filter(({ length }) => length > 0),
   ]
-  return [`${name}  ${paint('quiet', escapeControls(plan.path))}`, ...treeLines(branches, paint)]
+  const skipped = plan.skipped.flatMap(one => wrap(`left out: ${escapeControls(one)}`, room))
+  return [
+    `${name}  ${paint('quiet', escapeControls(plan.path))}`,
+    ...treeLines(branches, paint),
+    ...skipped.map(line => `   ${paint('quiet', line)}`),
+  ]
 }
 
 function ruleLines(

@@ -144,6 +144,7 @@ class BackupRun {
       frameSize,
       segmentSize: this.#segmentSize,
       expect: { uuid: snapshot.uuid, parent: parent && parent.backup.manifest.stream },
+      name: this.#task.name === snapshot.name ? undefined : this.#task.name,
       onSkeleton: piece => this.#addSkeleton(piece),
       signal: context.signal,
     })
@@ -329,7 +330,7 @@ class BackupRun {
       ...(task.epoch !== null && { epoch: task.epoch.name }),
       host: task.context.hostname,
       path: task.sourcePath,
-      snapshotName: snapshot.name,
+      snapshotName: task.name,
       snapshotUuid: snapshot.uuid,
       command: ['btrfs', ...sendArguments(call)],
       ...task.versions,

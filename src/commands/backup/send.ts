@@ -57,7 +57,10 @@ export interface SendTask {
   readonly remote: OpenedRemote
   readonly snapshot: Subvolume
   /** Which parents, and what of a full. */
-  readonly step: Pick<SendStep, 'epoch' | 'parents' | 'wantsFull' | 'fullLimitBytes'>
+  readonly step: Pick<
+    SendStep,
+    'epoch' | 'parents' | 'wantsFull' | 'fullLimitBytes' | 'name' | 'lost'
+  >
   /** All of this source's snapshots on this machine. */
   readonly snapshots: readonly Subvolume[]
   readonly series: SeriesId
@@ -102,6 +105,7 @@ export async function sendBackup(session: BackupSession, task: SendTask): Promis
       const run = runTask(session, task, choice)
       return await runBackup(run)
     } catch (error) {
+      if (isFailure(error, 'send-failed')) await refuseDeleted(session, task)
       const next = tries[index + 1]
       if (next === undefined || !isFailure(error, 'send-failed')) throw error
       const instead =
@@ -129,6 +133,16 @@ async function unfinishedRun(
   return Math.abs(context.clock.now() - touchedAt) > trustedMs ? undefined : unfinished
 }
 
+/** Without it, no other parent helps. */
+async function refuseDeleted({ context }: BackupSession, { snapshot }: SendTask): Promise<void> {
+  const { btrfs, signal } = context
+  const found = await btrfs.find(snapshot.path, { signal }).catch(() => snapshot)
+  if (found?.uuid === snapshot.uuid) return
+  throw new Failure('send-failed', `cannot send snapshot ${snapshot.path}: somebody deleted it`, {
+    hint: 'nothing of it was committed; the next run goes on with the snapshots that are there',
+  })
+}
+
 /** What is built on something older than it should be takes longer and costs more. */
 function tellLostParent(
   { context }: BackupSession,
@@ -143,17 +157,25 @@ function tellLostParent(
       hint: 'is branch_from what the configuration called that epoch?',
     })
   }
+  if (step.lost !== undefined) return tellLost(context, { source, remote, step, seq: step.lost })
   const newest = newestOf(backups)?.manifest
   if (newest === undefined || step.parents.some(one => one.snapshot === newest.snapshot.uuid))
     return
   const candidates = parentCandidates(backups, snapshots, snapshot.sourceUuid)
   if (candidates.some(({ backup }) => backup.manifest.seq === newest.seq)) return
+  tellLost(context, { source, remote, step, seq: newest.seq })
+}
+
+function tellLost(
+  { emit }: Context,
+  { source, remote, step, seq }: Pick<SendTask, 'source' | 'remote' | 'step'> & { seq: number },
+): void {
   const [first] = step.parents
   const instead = first === undefined ? 'sending in full' : `using backup ${first.seq}`
-  context.emit({
+  emit({
     kind: 'warning',
     source: source.name,
-    text: `nothing can be built on backup ${newest.seq} on ${remote.config.name}, for its snapshot is no longer here as it was: ${instead}`,
+    text: `nothing can be built on backup ${seq} on ${remote.config.name}, for its snapshot is no longer here as it was: ${instead}`,
     hint: 'was it deleted or made writable, or is the source another subvolume than before?',
   })
 }
@@ -264,6 +286,7 @@ function runTask(
     previous: task.newest,
     ledger,
     snapshot,
+    name: task.step.name ?? snapshot.name,
     parent,
     protocol: versions.protocol,
     versions: { kernel: versions.kernel, progs: versions.progs },

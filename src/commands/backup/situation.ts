@@ -1,18 +1,18 @@
 // What there is before a backup is planned: the source, our snapshots of it, and each remote.
 
-import { isFailure, systemCodeOf } from '../../base/failure.ts'
+import { isFailure } from '../../base/failure.ts'
 import { loadJournal } from '../../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots } from '../../catalog/local-state.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
 import type { NestedRule, SourceConfig, SourceRemote } from '../../config/config.ts'
 import type { Uuid } from '../../model/ids.ts'
-import type { Subvolume } from '../../model/subvolume.ts'
 import type { RemoteSituation, SourceSituation } from '../../plan/situation.ts'
 import { epochNamesOf } from '../shared/epoch-names.ts'
 import { type FailureReport, reportFailure } from '../shared/report.ts'
 import { type Place, type RemoteView, remoteView } from './remote-view.ts'
 import { type LookSession, unfinishedOf } from './send.ts'
 import { settleLedger } from './settle-ledger.ts'
+import { lookForSnapshots } from './snapshots.ts'
 
 export interface Situation extends SourceSituation {
   readonly views: ReadonlyMap<string, RemoteView>
@@ -44,24 +44,27 @@ export async function lookAt(
       unusable.push({ remote, failure: reportFailure(error) })
     }
   }
-  const known = await loadMadeSnapshots(config.state, source.name)
+  const made = await loadMadeSnapshots(config.state, source.name)
+  const backedUp = new Set<Uuid>()
   for (const { backups } of views.values()) {
-    for (const { manifest } of backups) known.add(manifest.snapshot.uuid)
+    for (const { manifest } of backups) backedUp.add(manifest.snapshot.uuid)
   }
+  const known = { source, subvolume, made, backedUp }
+  const { isApart, ...snapshots } = await lookForSnapshots(context, known)
   const remotes = source.remotes.flatMap(({ remote, ruleSets }) => {
     const view = views.get(remote)
     return view === undefined ? [] : [remoteSituation(session, source, { ...view, ruleSets })]
   })
-  const present = await snapshotsIn(session, source)
+  const { snapshots: place } = source
+  const inside = nested.filter(one => !isApart(one))
   return {
     name: source.name,
     subvolume,
-    nested: unmentioned(nested, source.nested),
-    snapshots: present.filter(({ uuid }) => known.has(uuid)),
+    nested: unmentioned(inside, source.nested),
+    ...snapshots,
     remotes: await Promise.all(remotes),
     timeZone: config.timezone,
-    localKeep: source.snapshots.keep,
-    otherNames: present.filter(({ uuid }) => !known.has(uuid)).map(({ name }) => name),
+    localKeep: place.kind === 'own' ? place.keep : null,
     views,
     unusable,
   }
@@ -82,40 +85,20 @@ export async function viewOf(
   return view
 }
 
-/** L11: snapshots in our folder that we know, by uuid, to have made. Others are not ours to touch. */
-export async function ourSnapshots(
-  session: Pick<LookSession, 'context'>,
-  source: SourceConfig,
-  known: ReadonlySet<Uuid>,
-): Promise<Subvolume[]> {
-  const present = await snapshotsIn(session, source)
-  return present.filter(snapshot => known.has(snapshot.uuid))
-}
-
-async function snapshotsIn(
-  { context }: Pick<LookSession, 'context'>,
-  source: SourceConfig,
-): Promise<readonly Subvolume[]> {
-  return await context.btrfs
-    .listIn(source.snapshots.folder, { signal: context.signal })
-    .catch((error: unknown) => {
-      // L9: only a folder that is not there has no snapshots; the first backup makes it.
-      if (isFailure(error) && systemCodeOf(error.cause) === 'ENOENT') return []
-      throw error
-    })
-}
-
 async function remoteSituation(
   { config, signingKey }: LookSession,
   source: SourceConfig,
-  { opened, series, backups, highestSeq, ruleSets }: RemoteView & Pick<SourceRemote, 'ruleSets'>,
+  view: RemoteView & Pick<SourceRemote, 'ruleSets'>,
 ): Promise<RemoteSituation> {
+  const { opened, series, backups, highestSeq, hidden, ruleSets } = view
   const remote = opened.config.name
   const journal = await loadJournal(journalPath(config.state, source.name, remote))
   const run = unfinishedOf(journal, backups)?.run
   const epochNames = epochNamesOf(source, { secret: seriesSecretOf(signingKey), series })
   const unfinished = { unfinished: run?.snapshot, unfinishedEpoch: run?.epoch }
-  return { remote, backups, highestSeq, ...unfinished, ruleSets, epochNames }
+  const forgotten = new Set(hidden.map(({ backup }) => backup.manifest.snapshot.uuid))
+  const held = { remote, backups, highestSeq, forgotten }
+  return { ...held, ...unfinished, ruleSets, epochNames }
 }
 
 export function unmentioned(

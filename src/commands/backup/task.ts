@@ -29,6 +29,8 @@ export interface RunTask {
   /** Where nobody looks at the remote: it says what is there, and is told first. */
   readonly ledger: Ledger | undefined
   readonly snapshot: Subvolume
+  /** What it is called in its stream, and when it is restored. */
+  readonly name: string
   readonly parent: { readonly backup: Backup; readonly snapshot: Subvolume } | null
   readonly protocol: 1 | 2
   readonly versions: { readonly kernel: string; readonly progs: string }

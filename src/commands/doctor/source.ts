@@ -1,13 +1,16 @@
 // What doctor asks of a source: whether a snapshot of it can be made, sent, and meant what it says.
 
-import { formatBytes, plural } from '../../base/units.ts'
+import { formatBytes, formatDuration, plural } from '../../base/units.ts'
 import type { Filesystem } from '../../btrfs/filesystem.ts'
 import { metadataSpace } from '../../btrfs/metadata-space.ts'
 import { activeSwapFiles, mountOf } from '../../btrfs/mounts.ts'
 import type { SourceConfig } from '../../config/config.ts'
+import type { Uuid } from '../../model/ids.ts'
+import type { SkipReason } from '../../model/plan.ts'
 import { unmentioned } from '../backup/situation.ts'
+import { lookForSnapshots, type SourceSnapshots } from '../backup/snapshots.ts'
 import type { Context } from '../shared/context.ts'
-import { refusal } from '../shared/words.ts'
+import { refusal, skippedInWords } from '../shared/words.ts'
 import { Area, bad, type Check, type Finding, ok, warn } from './checks.ts'
 import { nearestFolder } from './machine.ts'
 
@@ -26,9 +29,19 @@ export async function checkSource(
   const subvolume = await area.obtain('subvolume', () => btrfs.show(source.path, { signal }))
   if (subvolume === undefined) return area.checks
   area.add('subvolume', subvolume.receivedUuid === null ? ok(source.path) : receivedFinding(source))
-  await area.check('inside', () => nestedFinding(context, source))
+  const { snapshots } = source
+  const known = { source, subvolume, made: new Set<Uuid>(), backedUp: new Set<Uuid>() }
+  const adopted =
+    snapshots.kind === 'adopted'
+      ? await area.obtain('snapshots', () => lookForSnapshots(context, known))
+      : undefined
+  const isApart = adopted?.isApart ?? (() => false)
+  await area.check('inside', () => nestedFinding(context, source, isApart))
   await area.check('swap', () => swapFinding(source.path))
-  await area.check('snapshots', () => snapshotsFinding(context, source))
+  if (adopted !== undefined) area.add('snapshots', adoptedFinding(context, source, adopted))
+  if (snapshots.kind === 'own') {
+    await area.check('snapshots', () => snapshotsFinding(context, source, snapshots.folder))
+  }
   const filesystem = await area.obtain('filesystem', () => btrfs.filesystemOf(source.path))
   if (filesystem === undefined) return area.checks
   area.add('filesystem', filesystemFinding(filesystem))
@@ -47,8 +60,13 @@ function receivedFinding(source: SourceConfig): Finding {
   return bad(message, hint)
 }
 
-async function nestedFinding({ btrfs, signal }: Context, source: SourceConfig): Promise<Finding> {
-  const nested = await btrfs.nested(source.path, { signal })
+async function nestedFinding(
+  { btrfs, signal }: Context,
+  source: SourceConfig,
+  isApart: SourceSnapshots['isApart'],
+): Promise<Finding> {
+  const all = await btrfs.nested(source.path, { signal })
+  const nested = all.filter(one => !isApart(one))
   const names = unmentioned(nested, source.nested)
   if (names.length > 0) {
     const { message, hint } = refusal({ kind: 'nested', source: source.name, names }, source)
@@ -71,8 +89,11 @@ async function swapFinding(path: string): Promise<Finding> {
   )
 }
 
-async function snapshotsFinding({ btrfs }: Context, source: SourceConfig): Promise<Finding> {
-  const wanted = source.snapshots.folder
+async function snapshotsFinding(
+  { btrfs }: Context,
+  source: SourceConfig,
+  wanted: string,
+): Promise<Finding> {
   const folder = await nearestFolder(wanted)
   const [here, there] = [await btrfs.filesystemOf(source.path), await btrfs.filesystemOf(folder)]
   if (here.uuid !== there.uuid) {
@@ -85,6 +106,33 @@ async function snapshotsFinding({ btrfs }: Context, source: SourceConfig): Promi
   if (mount?.readOnly) return bad(`${wanted} is on a read-only mount`, 'mount it writable')
   if (folder !== wanted) return ok(`${wanted} will be made by the first backup`)
   return ok(wanted)
+}
+
+const skipsToMind: readonly SkipReason[] = ['writable', 'received', 'name', 'unfinished']
+
+/** What others keep of other sources in the same place is nothing to mind. */
+function adoptedFinding(
+  { clock }: Context,
+  source: SourceConfig,
+  { snapshots, adopted }: SourceSnapshots,
+): Finding {
+  const skipped = adopted?.skipped ?? []
+  const newest = Math.max(...snapshots.map(({ createdAt }) => createdAt.getTime()))
+  if (snapshots.length === 0) {
+    const { message, hint } = refusal(
+      { kind: 'no-snapshots', source: source.name, names: [], skipped },
+      source,
+    )
+    return bad(message, hint)
+  }
+  const many = `${plural(snapshots.length, 'snapshot')} of others`
+  const age = `the newest is ${formatDuration(Math.max(0, clock.now() - newest))} old`
+  const minded = skipped.filter(({ reason }) => skipsToMind.includes(reason))
+  if (minded.length === 0) return ok(`${many}; ${age}`)
+  return warn(
+    `${many}; ${age}; left out: ${skippedInWords(minded).join('; ')}`,
+    'btrvault plan tells which',
+  )
 }
 
 function filesystemFinding({ readOnly, mountPoint }: Filesystem): Finding {

@@ -6,11 +6,13 @@ import { forEachLimited } from '../../base/concurrency.ts'
 import { systemCodeOf, throwIfAborted } from '../../base/failure.ts'
 import { sameContents } from '../../base/same-contents.ts'
 import type { Repository } from '../../catalog/repository.ts'
+import type { SnapshotsConfig } from '../../config/config.ts'
 import type { Backup } from '../../model/backup.ts'
 import type { Identity } from '../../pack/identities.ts'
 import { expectedTree } from '../../restore/expected-tree.ts'
 import { compareTrees, type TreeDifference } from '../../stream/compare.ts'
 import type { Tree } from '../../stream/tree.ts'
+import { snapshotsAt } from '../backup/snapshots.ts'
 import type { Context } from '../shared/context.ts'
 import { actualTree } from './actual-tree.ts'
 
@@ -39,8 +41,8 @@ export interface CompareTask {
   readonly chain: readonly Backup[]
   readonly repository: Repository
   readonly identities: readonly Identity[]
-  /** Folders in which the source snapshot may still be. */
-  readonly snapshotFolders: readonly string[]
+  /** Where the source snapshot may still be. */
+  readonly places: readonly SnapshotsConfig[]
 }
 
 const differencesTold = 20
@@ -80,8 +82,8 @@ export async function compareRestored(context: Context, task: CompareTask): Prom
 
 async function sourceSnapshot(context: Context, task: CompareTask): Promise<string | null> {
   const uuid = task.chain.at(-1)?.manifest.snapshot.uuid
-  for (const folder of task.snapshotFolders) {
-    const present = await context.btrfs.listIn(folder).catch(() => [])
+  for (const place of task.places) {
+    const present = await snapshotsAt(context, place).catch(() => [])
     const found = present.find(one => one.uuid === uuid && one.readOnly)
     if (found !== undefined) return found.path
   }

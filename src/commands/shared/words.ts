@@ -2,7 +2,7 @@
 
 import { Failure } from '../../base/failure.ts'
 import type { SourceConfig } from '../../config/config.ts'
-import type { DropReason, Problem, Step } from '../../model/plan.ts'
+import type { DropReason, Problem, SkippedSnapshot, SkipReason, Step } from '../../model/plan.ts'
 import type { SpanUnit } from '../../model/policy.ts'
 import type { KeepReason } from '../../plan/keep.ts'
 import type { SnapshotReason } from '../../plan/releases.ts'
@@ -31,11 +31,53 @@ export function refusal(problem: Problem, source: SourceConfig): Failure {
           hint: 'make a writable snapshot of it (btrfs subvolume snapshot) and back that up instead',
         },
       )
+    case 'no-snapshots':
+      return new Failure('refused', `${what}: ${noSnapshots(problem, source)}`, {
+        hint: hintsForNone[source.snapshots.kind === 'adopted' ? source.snapshots.by : 'anyone'],
+      })
   }
+}
+
+const hintsForNone = {
+  snapper: `see "snapper list": are timeline snapshots on for it, and is this snapper's folder for it?`,
+  btrbk: 'see "btrbk list snapshots": is path: the folder of its snapshot_dir?',
+  anyone: 'does the pattern name read-only snapshots of this very subvolume?',
+}
+
+function noSnapshots({ skipped = [] }: Problem, { snapshots }: SourceConfig): string {
+  const where = snapshots.kind === 'adopted' ? snapshots.pattern : snapshots.folder
+  if (skipped.length === 0) return `there is no snapshot yet in ${where}`
+  const words = skippedInWords(skipped).join('; ')
+  return `none of the snapshots in ${where} can be sent: ${words}`
+}
+
+const skipWords: Readonly<Record<SkipReason, string>> = {
+  'no-subvolume': 'not a subvolume',
+  name: 'with a name that is not UTF-8',
+  received: 'made by btrfs receive',
+  'other-source': 'of another subvolume',
+  writable: 'not read-only',
+  unfinished: 'half made or half deleted',
+}
+
+/** `2 of another subvolume: home.1, home.2`, for each reason. */
+export function skippedInWords(skipped: readonly SkippedSnapshot[]): string[] {
+  const groups = Map.groupBy(skipped, ({ reason }) => reason)
+  return [...groups].map(([reason, ones]) => {
+    const shown = ones.slice(0, 3).map(({ path }) => path)
+    const more = ones.length > shown.length ? ', …' : ''
+    return `${ones.length} ${skipWords[reason]} (${shown.join(', ')}${more})`
+  })
 }
 
 /** Why a step is planned; times in an IANA time zone. */
 export function reasonInWords(step: Step, timeZone: string): string {
+  const reason = ownReasonInWords(step, timeZone)
+  if (step.kind !== 'send' || step.lost === undefined) return reason
+  return `${reason}; the snapshot of backup ${step.lost}, which it would be a difference from, is gone`
+}
+
+function ownReasonInWords(step: Step, timeZone: string): string {
   switch (step.reason) {
     case 'first':
       if (step.kind === 'send' && step.epoch !== undefined) {
@@ -47,6 +89,8 @@ export function reasonInWords(step: Step, timeZone: string): string {
       return 'the source changed'
     case 'behind':
       return 'this remote lacks the newest snapshot'
+    case 'adopted':
+      return 'this remote lacks this snapshot'
     case 'unfinished':
       return 'an earlier run was cut short'
     case 'superseded':
