@@ -45,6 +45,7 @@ export interface StreamSummary extends StreamHead {
   readonly payloadBytes: number
   /** Files, folders, symlinks, devices, fifos and sockets that it makes. */
   readonly createdCount: number
+  readonly longestPathBytes: number
   /** Unless 0, a path may have led through a symlink unseen: see SymlinkNames. */
   readonly untrackedSymlinkCount: number
 }
@@ -101,6 +102,7 @@ export class StreamGuard {
       commandCount: this.#reader.commandCount,
       payloadBytes: this.#rules.payloadBytes,
       createdCount: this.#rules.createdCount,
+      longestPathBytes: this.#rules.longestPathBytes,
       untrackedSymlinkCount: this.symlinks.untrackedCount,
     }
   }
@@ -128,6 +130,7 @@ class GuardRules implements CommandVisitor {
   head: StreamHead | undefined
   payloadBytes = 0
   createdCount = 0
+  longestPathBytes = 0
 
   constructor(options: RulesOptions) {
     this.symlinks = options.symlinks
@@ -153,6 +156,8 @@ class GuardRules implements CommandVisitor {
     }
     if (this.head === undefined) return 'it comes before the command that names the snapshot'
     this.payloadBytes += payloadBytes
+    if (fields.has(a.path)) this.#measure(fields.length(a.path))
+    if (fields.has(a.pathTo)) this.#measure(fields.length(a.pathTo))
     if (layout.id >= Command.mkfile && layout.id <= Command.symlink) this.createdCount += 1
     if (layout.id === Command.updateExtent && !this.#expect.noData) {
       return 'the stream was sent without file data'
@@ -162,6 +167,10 @@ class GuardRules implements CommandVisitor {
       if (foreign !== undefined) return foreign
     }
     return this.#symlinkProblem(layout, fields)
+  }
+
+  #measure(pathBytes: number): void {
+    if (pathBytes > this.longestPathBytes) this.longestPathBytes = pathBytes
   }
 
   structure(bytes: Uint8Array, start: number, end: number): void {

@@ -212,6 +212,10 @@ describe('restore', () => {
 })
 
 describe('very long paths', () => {
+  // btrfs receive writes to /NAME/PATH, with a NUL at its end, and NAME is home.YYYYMMDDTHHMMSSZ.
+  const mostBytes = 4096 - 3 - 21
+  const isOfPath = (text: string) => text.includes('btrfs receive can make none above')
+
   it('of nearly 4096 bytes come back, however long the path of the target is', async () => {
     await using scene = await makeScene({ world: { sizeMiB: 512, second: { sizeMiB: 512 } } })
     deepTree(scene.home(), 3900)
@@ -222,10 +226,19 @@ describe('very long paths', () => {
     assertSameTree(walk(report.published[0] as string), expected, { label: 'the deep tree' })
   })
 
-  it('beyond what btrfs receive can make are a failure that leaves nothing', async () => {
+  it('come back without a warning up to what btrfs receive can make', async () => {
     await using scene = await makeScene({ world: { sizeMiB: 512, second: { sizeMiB: 512 } } })
-    deepTree(scene.home(), 4080)
+    deepTree(scene.home(), mostBytes)
     assert.equal((await scene.backup()).exitStatus, 0)
+    assert.deepEqual(scene.warnings().filter(isOfPath), [])
+    await scene.restore('out')
+  })
+
+  it('beyond that are told of by the backup, and a failure that leaves nothing', async () => {
+    await using scene = await makeScene({ world: { sizeMiB: 512, second: { sizeMiB: 512 } } })
+    deepTree(scene.home(), mostBytes + 1)
+    assert.equal((await scene.backup()).exitStatus, 0)
+    assert.equal(scene.warnings().filter(isOfPath).length, 1)
     await assert.rejects(scene.restore('out'), error => isFailure(error, 'receive-failed'))
     assert.deepEqual(readdirSync(scene.world.secondPath('out')), [])
   })
@@ -246,8 +259,8 @@ function deepTree(root: string, length: number): void {
   const script = `import os, sys
 os.chdir(sys.argv[1])
 left = int(sys.argv[2]) - 4
-while left > 0:
-    name = 'd' * min(200, left)
+while left > 1:
+    name = 'd' * min(200, left - 1)
     os.mkdir(name); os.chdir(name)
     left -= len(name) + 1
 open('leaf', 'w').write('deep')`

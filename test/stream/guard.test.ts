@@ -50,6 +50,7 @@ test('StreamGuard tells what a stream is and counts what it holds', () => {
     commandCount: 24,
     payloadBytes: 120,
     createdCount: 7,
+    longestPathBytes: 10,
     untrackedSymlinkCount: 0,
   })
 })

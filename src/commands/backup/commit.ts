@@ -26,6 +26,7 @@ export interface StoredRun {
 export async function commitRun(task: RunTask, run: StoredRun, journal: Journal): Promise<Backup> {
   const { context, remote, signingKey } = task
   const manifest = manifestOf(task, run)
+  tellLongPath(task, run.summary)
   if (task.ledger !== undefined) return await commitUnseen(task, manifest, task.ledger)
   // L2: until here nothing names the objects; from here on all of them are there.
   await confirmObjects(remote.repository, manifest, context.signal)
@@ -39,6 +40,22 @@ export async function commitRun(task: RunTask, run: StoredRun, journal: Journal)
     signature: signed.signature,
   })
   return commitSigned(task, signed, lock)
+}
+
+/** What btrfs receive puts together for a path, and the kernel takes, with a NUL at its end. */
+const receivedPathBytes = 4096
+
+/** Stored all the same: the stream is right, and may be received elsewhere or otherwise some day. */
+function tellLongPath({ context, source, snapshot }: RunTask, summary: StreamSummary): void {
+  const { longestPathBytes } = summary
+  const most = receivedPathBytes - Buffer.byteLength(`/${snapshot.name}/\0`)
+  if (longestPathBytes <= most) return
+  context.emit({
+    kind: 'warning',
+    source,
+    text: `the backup has a path of ${longestPathBytes} bytes, and btrfs receive can make none above ${most}: as it is, it can't be restored`,
+    hint: 'shorten the names of folders on the longest paths, then run btrvault backup --now',
+  })
 }
 
 /**
