@@ -42,13 +42,13 @@ export async function commitRun(task: RunTask, run: StoredRun, journal: Journal)
   return commitSigned(task, signed, lock)
 }
 
-/** What btrfs receive puts together for a path, and the kernel takes, with a NUL at its end. */
-const receivedPathBytes = 4096
+/** The longest that btrfs receive puts together, with a NUL at its end: it has two slashes in front. */
+const receivedPathBytes = 4095
 
 /** Stored all the same: the stream is right, and may be received elsewhere or otherwise some day. */
 function tellLongPath({ context, source, snapshot }: RunTask, summary: StreamSummary): void {
   const { longestPathBytes } = summary
-  const most = receivedPathBytes - Buffer.byteLength(`/${snapshot.name}/\0`)
+  const most = receivedPathBytes - Buffer.byteLength(`//${snapshot.name}/\0`)
   if (longestPathBytes <= most) return
   context.emit({
     kind: 'warning',
