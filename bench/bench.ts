@@ -115,10 +115,10 @@ async function runSteps(run: {
     if (text === undefined) continue
     warm(ground.world)
     const stored = await storedBytes(turn, attempt)
-    const requests = ground.bucket.requestsSoFar()
+    const requests = await ground.bucket.requestsSoFar()
     const { output, ...cost } = await measure({ text, env: turn.env }, interruption.signal)
     // Before anything else is asked of the server.
-    const answered = ground.bucket.requestsSoFar() - requests
+    const answered = (await ground.bucket.requestsSoFar()) - requests
     attempt.check?.(step, { ...cost, output })
     const grown = (await storedBytes(turn, attempt)) - stored
     const { fullBytes, changeBytes } = ground

@@ -2,8 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
 import type { Radosgw } from '../test/support/radosgw.ts'
+
+/** So long after an answer the server has surely logged it. */
+const logDelayMs = 300
 
 export class Bucket {
   readonly name: string
@@ -37,8 +41,18 @@ export class Bucket {
     }
   }
 
-  /** Requests that the server answered so far, by its own log. */
-  requestsSoFar(): number {
+  /** Requests that the server answered so far, by its own log, which it writes a moment later. */
+  async requestsSoFar(): Promise<number> {
+    let count = this.#requestsLogged()
+    for (let before = -1; count !== before; ) {
+      await delay(logDelayMs)
+      before = count
+      count = this.#requestsLogged()
+    }
+    return count
+  }
+
+  #requestsLogged(): number {
     const log = readFileSync(join(this.server.folder, 'log', 'client.rgw.log'), 'latin1')
     return log.split(' beast: ').length - 1
   }

@@ -135,7 +135,9 @@ export function verdicts(samples: readonly Sample[], names: Names): Verdict[] {
 }
 
 export function verdictLines(found: readonly Verdict[]): string[] {
-  return found.map(
+  // With --only, whom a target speaks of may not have run.
+  const known = found.filter(({ measured }) => !measured.startsWith('NaN'))
+  return known.map(
     ({ target, measured, reached }) =>
       `${reached ? 'reached    ' : 'NOT REACHED'}  ${target}: ${measured}`,
   )
