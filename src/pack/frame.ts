@@ -1,7 +1,7 @@
 // A frame: up to 1 MiB of raw stream as one zstd frame with a checksum. Both directions.
 
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { pagedBytes, releaseOwnBytes } from '../base/bytes.ts'
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { equalBytes, pagedBytes, releaseOwnBytes } from '../base/bytes.ts'
 import { Failure } from '../base/failure.ts'
 import type { Compression } from '../model/backup.ts'
 
@@ -10,6 +10,57 @@ export const frameSize = 1024 * 1024
 
 /** zlib refuses a smaller one, and the last frame of a stream may be a single byte. */
 const leastChunkSize = 64
+
+const faultyMemoryHint =
+  'this is what faulty memory looks like; nothing was uploaded from it: test the machine'
+
+/** A frame as it goes into an object. */
+export interface PackedFrame {
+  /** After compression, before encryption. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** CRC-32 of them, by which the sealed object is checked; null: nobody will. */
+  readonly crc32: number | null
+}
+
+export interface FrameOptions {
+  readonly compress: Compression
+  readonly level: number
+  /** Unpack it again at once, while it lies in the processor's caches. */
+  readonly check: boolean
+}
+
+/** Failure 'corrupt' when what was compressed is not what was read. */
+export function packFrame(
+  raw: Uint8Array<ArrayBuffer>,
+  { compress, level, check }: FrameOptions,
+  compressor = compressFrame,
+): PackedFrame {
+  const bytes = compress === 'none' ? raw : compressor(raw, level)
+  if (!check) return { bytes, crc32: null }
+  // Taken first: what happens to them from here on is found by one of the two checks.
+  const crc = crc32(bytes)
+  if (compress !== 'none') checkFrame(bytes, raw)
+  return { bytes, crc32: crc }
+}
+
+function checkFrame(stored: Uint8Array, raw: Uint8Array): void {
+  try {
+    const again = decompressFrame(stored, raw.length, 'zstd')
+    const isSame = equalBytes(again, raw)
+    releaseOwnBytes(again)
+    if (isSame) return
+  } catch (cause) {
+    throw notWhatWasRead('a compressed frame', cause)
+  }
+  throw notWhatWasRead('a compressed frame')
+}
+
+export function notWhatWasRead(what: string, cause?: unknown): Failure {
+  return new Failure('corrupt', `cannot use ${what}: it does not hold what was read`, {
+    hint: faultyMemoryHint,
+    cause,
+  })
+}
 
 export function compressFrame(
   raw: Uint8Array<ArrayBuffer>,

@@ -2,9 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
-import { crc32 } from 'node:zlib'
 import { releaseBytes } from '../base/bytes.ts'
-import { compressFrame } from './frame.ts'
+import { packFrame } from './frame.ts'
 import { openFrames } from './open.ts'
 import { sealObject } from './seal.ts'
 import {
@@ -48,14 +47,9 @@ async function replyTo(request: PackRequest): Promise<Reply> {
   }
 }
 
-function compress({ raw, compress, level }: CompressRequest): PackReplies['compress'] {
-  const rawBytes = raw.length
-  const rawCrc32 = crc32(raw)
-  if (compress === 'none') {
-    return { kind: 'compressed', frame: { bytes: raw, rawBytes, rawCrc32 }, spent: undefined }
-  }
-  const bytes = compressFrame(raw, level)
-  return { kind: 'compressed', frame: { bytes, rawBytes, rawCrc32 }, spent: raw }
+function compress({ raw, ...options }: CompressRequest): PackReplies['compress'] {
+  const frame = packFrame(raw, options)
+  return { kind: 'compressed', frame, spent: frame.bytes === raw ? undefined : raw }
 }
 
 function buffersOf(reply: Reply): ArrayBuffer[] {

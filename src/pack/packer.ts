@@ -5,8 +5,8 @@ import { Budget, TaskGroup } from '../base/concurrency.ts'
 import { throwIfAborted } from '../base/failure.ts'
 import type { Compression } from '../model/backup.ts'
 import type { NewObject, ObjectHash } from '../model/object.ts'
+import type { PackedFrame } from './frame.ts'
 import type { WorkerPool } from './worker-pool.ts'
-import type { PackedFrame } from './worker-protocol.ts'
 
 export interface PackOptions {
   readonly pool: WorkerPool
@@ -130,10 +130,10 @@ export class Packer {
   }
 
   async #compress(object: OpenObject, raw: Uint8Array<ArrayBuffer>): Promise<PackedFrame> {
-    const { pool, compress, level, budget, onSpent = releaseBytes } = this.#options
+    const { pool, compress, level, check, budget, onSpent = releaseBytes } = this.#options
     const rawBytes = raw.length
     try {
-      const reply = await pool.run({ kind: 'compress', raw, compress, level }, [raw])
+      const reply = await pool.run({ kind: 'compress', raw, compress, level, check }, [raw])
       if (reply.spent !== undefined) onSpent(reply.spent)
       const saved = rawBytes - reply.frame.bytes.length
       object.heldBytes -= saved
@@ -157,13 +157,13 @@ export class Packer {
   }
 
   async #sealAndStore(open: OpenObject): Promise<void> {
-    const { pool, compress, recipients, hashes, check } = this.#options
+    const { pool, recipients, hashes, check } = this.#options
     const frames = await Promise.all(open.frames)
     const lead = this.#maker.lead(open.n, open.offset)
     const leadBytes = lead.length
     const stored = frames.map(frame => frame.bytes.length)
     const sealed = await pool.run(
-      { kind: 'seal', lead, frames, compress, recipients, hashes, check },
+      { kind: 'seal', lead, frames, recipients, hashes, check },
       frames.map(frame => frame.bytes),
     )
     const { kind: _, headerBytes, fileKey, ...object } = sealed

@@ -3,30 +3,20 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import {
-  concatBytes,
-  equalBytes,
-  pagedBytes,
-  releaseBytes,
-  releaseOwnBytes,
-} from '../base/bytes.ts'
+import { concatBytes, pagedBytes, releaseBytes } from '../base/bytes.ts'
 import { Failure, isFailure } from '../base/failure.ts'
 import { makeAgeHeader } from './age-header.ts'
 import { openPayload, PayloadSealer, payloadNonceBytes, sealedPayloadBytes } from './age-payload.ts'
-import { decompressFrame } from './frame.ts'
-import type { PackedFrame, SealedBytes, SealRequest } from './worker-protocol.ts'
+import { notWhatWasRead } from './frame.ts'
+import type { SealedBytes, SealRequest } from './worker-protocol.ts'
 
 export async function sealObject(request: SealRequest): Promise<SealedBytes> {
-  const frames = request.frames.map(({ bytes, ...facts }) => ({
-    ...facts,
-    storedBytes: bytes.length,
-  }))
+  const parts = request.check ? partsOf(request) : []
   const sealed =
     request.recipients === null
       ? { bytes: joined(request), headerBytes: 0, fileKey: null }
       : await encrypted(request, request.recipients)
-  if (request.check)
-    checkObject({ ...sealed, lead: request.lead, frames, compress: request.compress })
+  if (request.check) checkObject(sealed, parts)
   const { bytes } = sealed
   return {
     kind: 'sealed',
@@ -66,83 +56,71 @@ function digest(algorithm: 'sha256' | 'md5', bytes: Uint8Array): Uint8Array<Arra
   return new Uint8Array(createHash(algorithm).update(bytes).digest())
 }
 
-interface CheckedObject {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly headerBytes: number
-  readonly fileKey: Uint8Array<ArrayBuffer> | null
-  readonly lead: Uint8Array
-  readonly frames: readonly (Omit<PackedFrame, 'bytes'> & { readonly storedBytes: number })[]
-  readonly compress: SealRequest['compress']
+/** A lead or a frame, as it must stand in the object. */
+interface Part {
+  readonly bytes: number
+  readonly crc32: number
+}
+
+function partsOf({ lead, frames }: SealRequest): Part[] {
+  const parts = frames.map(({ bytes, crc32: crc }) => {
+    if (crc === null) throw new Error('a frame to be checked has no CRC')
+    return { bytes: bytes.length, crc32: crc }
+  })
+  return [{ bytes: lead.length, crc32: crc32(lead) }, ...parts]
 }
 
 /**
- * Opens the sealed object and compares it with what was read, by CRC-32 taken before compression.
- * It finds what a fault of memory or of a library did after the bytes were read; without it, that
- * would be found on the day of the restore.
+ * Decrypts the sealed object and compares it with what each frame was when it had just been
+ * unpacked and found right. It finds what a fault of memory or of a library did since; without it,
+ * that would be found on the day of the restore.
  */
-function checkObject(object: CheckedObject): void {
-  const frames = new FrameCutter(object)
-  const { bytes, headerBytes, fileKey } = object
+function checkObject(
+  { bytes, headerBytes, fileKey }: Pick<SealedBytes, 'bytes' | 'headerBytes' | 'fileKey'>,
+  parts: readonly Part[],
+): void {
+  const check = new PartsCheck(parts)
   try {
-    if (fileKey === null) frames.write(bytes)
-    else openPayload(fileKey, bytes.subarray(headerBytes), chunk => frames.write(chunk))
-    frames.finish()
+    if (fileKey === null) check.write(bytes)
+    else openPayload(fileKey, bytes.subarray(headerBytes), chunk => check.write(chunk))
+    check.finish()
   } catch (cause) {
     if (!isFailure(cause, 'corrupt')) throw cause
-    throw new Failure('corrupt', 'cannot use a sealed object: it does not hold what was read', {
-      hint: 'this is what faulty memory looks like; nothing was uploaded from it: test the machine',
-      cause,
-    })
+    throw notWhatWasRead('a sealed object', cause)
   }
 }
 
-class FrameCutter {
-  readonly #object: CheckedObject
-  readonly #buffer: Uint8Array<ArrayBuffer>
-  /** -1 while the lead is read. */
-  #frame = -1
-  #filled = 0
+class PartsCheck {
+  readonly #parts: readonly Part[]
+  #n = 0
+  #seenBytes = 0
+  #crc = 0
 
-  constructor(object: CheckedObject) {
-    this.#object = object
-    const longest = object.frames.reduce((most, frame) => Math.max(most, frame.storedBytes), 0)
-    this.#buffer = new Uint8Array(Math.max(longest, object.lead.length))
+  constructor(parts: readonly Part[]) {
+    this.#parts = parts
   }
 
   write(chunk: Uint8Array): void {
-    let rest = chunk
-    while (rest.length > 0) {
-      const wanted = this.#wanted()
-      const taken = rest.subarray(0, wanted - this.#filled)
-      if (taken.length === 0) throw damaged('it is longer than its frames')
-      this.#buffer.set(taken, this.#filled)
-      this.#filled += taken.length
-      rest = rest.subarray(taken.length)
-      if (this.#filled === wanted) this.#next()
+    for (let at = 0; at < chunk.length; ) {
+      const part = this.#parts[this.#n]
+      if (part === undefined) throw damaged('it is longer than its frames')
+      const piece = chunk.subarray(at, at + part.bytes - this.#seenBytes)
+      this.#crc = crc32(piece, this.#crc)
+      this.#seenBytes += piece.length
+      at += piece.length
+      if (this.#seenBytes === part.bytes) this.#next(part)
     }
   }
 
   finish(): void {
-    if (this.#frame !== this.#object.frames.length) throw damaged('it is shorter than its frames')
+    if (this.#n !== this.#parts.length) throw damaged('it is shorter than its frames')
   }
 
-  #wanted(): number {
-    if (this.#frame < 0) return this.#object.lead.length
-    return this.#object.frames[this.#frame]?.storedBytes ?? 0
-  }
-
-  #next(): void {
-    const bytes = this.#buffer.subarray(0, this.#filled)
-    const frame = this.#object.frames[this.#frame]
-    if (frame === undefined) {
-      if (!equalBytes(bytes, this.#object.lead)) throw damaged('its lead differs')
-    } else {
-      const raw = decompressFrame(bytes, frame.rawBytes, this.#object.compress)
-      if (crc32(raw) !== frame.rawCrc32) throw damaged('its contents differ from what was read')
-      if (raw !== bytes) releaseOwnBytes(raw)
-    }
-    this.#frame += 1
-    this.#filled = 0
+  #next(part: Part): void {
+    if (this.#crc !== part.crc32) throw damaged('its contents are not what they were')
+    this.#n += 1
+    this.#seenBytes = 0
+    this.#crc = 0
   }
 }
 

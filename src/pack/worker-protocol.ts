@@ -8,6 +8,7 @@
 import { Failure, type FailureCode } from '../base/failure.ts'
 import type { Compression } from '../model/backup.ts'
 import type { ObjectHash } from '../model/object.ts'
+import type { PackedFrame } from './frame.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
 
@@ -17,14 +18,7 @@ export interface CompressRequest {
   readonly raw: Bytes
   readonly compress: Compression
   readonly level: number
-}
-
-export interface PackedFrame {
-  /** After compression, before encryption. */
-  readonly bytes: Bytes
-  readonly rawBytes: number
-  /** CRC-32 of the raw bytes, taken before they were compressed. */
-  readonly rawCrc32: number
+  readonly check: boolean
 }
 
 /** A lead and frames → one sealed object. */
@@ -32,11 +26,10 @@ export interface SealRequest {
   readonly kind: 'seal'
   readonly lead: Bytes
   readonly frames: readonly PackedFrame[]
-  readonly compress: Compression
   /** Canonical texts; null leaves the object in the clear. */
   readonly recipients: readonly string[] | null
   readonly hashes: readonly ObjectHash[]
-  /** Open the sealed object again and compare it with what was read. */
+  /** Decrypt the sealed object again and compare it with the frames, whose CRCs are then there. */
   readonly check: boolean
 }
 

@@ -2,7 +2,6 @@
 // stream, any manifest, any signer.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { concatBytes } from '../../src/base/bytes.ts'
 import { sha256Of } from '../../src/catalog/catalog.ts'
 import { namedObjects } from '../../src/catalog/commit.ts'
@@ -77,7 +76,7 @@ async function segmentsOf(forgery: Forgery, run: RunId) {
     const raw = forgery.stream.slice(offset, offset + mebibyte)
     const lead = leadOf(forgery, run, { role: 'segment', n, offset })
     const frame = compressFrame(raw.slice(), 1)
-    const sealed = await seal(forgery, { lead, raw, frame: forgery.frame?.(frame) ?? frame })
+    const sealed = await seal(forgery, { lead, frame: forgery.frame?.(frame) ?? frame })
     const facts: IndexSegment = {
       n,
       offset,
@@ -134,18 +133,17 @@ async function indexOf(
   const lead = leadOf(forgery, run, { role: 'index', n: 0, offset: 0 })
   const frame = compressFrame(wanted.slice(), 1)
   const changed = forgery.indexFrame?.(frame) ?? frame
-  return (await seal(forgery, { lead, raw: wanted, frame: changed })).bytes
+  return (await seal(forgery, { lead, frame: changed })).bytes
 }
 
 async function seal(
   { recipients }: Forgery,
-  { lead, raw, frame }: { readonly lead: Bytes; readonly raw: Bytes; readonly frame: Bytes },
+  { lead, frame }: { readonly lead: Bytes; readonly frame: Bytes },
 ) {
   return await sealObject({
     kind: 'seal',
     lead,
-    frames: [{ bytes: frame.slice(), rawBytes: raw.length, rawCrc32: crc32(raw) }],
-    compress: 'zstd',
+    frames: [{ bytes: frame.slice(), crc32: null }],
     recipients,
     hashes: [],
     check: false,

@@ -3,8 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { crc32 } from 'node:zlib'
-import { compressFrame } from '../../src/pack/frame.ts'
+import { packFrame } from '../../src/pack/frame.ts'
 import { openFrames } from '../../src/pack/open.ts'
 import { sealObject } from '../../src/pack/seal.ts'
 import type { WorkerPool } from '../../src/pack/worker-pool.ts'
@@ -32,10 +31,8 @@ export class FakePool {
     await this.#before(request)
     switch (request.kind) {
       case 'compress': {
-        const { raw, compress, level } = request
-        const bytes = compress === 'none' ? raw : compressFrame(raw, level)
-        const frame = { bytes, rawBytes: raw.length, rawCrc32: crc32(raw) }
-        return { kind: 'compressed', frame }
+        const { raw, ...options } = request
+        return { kind: 'compressed', frame: packFrame(raw, options) }
       }
       case 'seal':
         return sealObject(request)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { isFailure } from '../../src/base/failure.ts'
 import { zstdFrameAt } from '../../src/format/zstd-frame.ts'
-import { compressFrame, decompressFrame, frameSize } from '../../src/pack/frame.ts'
+import { compressFrame, decompressFrame, frameSize, packFrame } from '../../src/pack/frame.ts'
 import { rawBytes } from './packing.ts'
 
 const isCorrupt = (error: unknown) => isFailure(error, 'corrupt')
@@ -98,3 +98,40 @@ describe('compressFrame() and decompressFrame()', () => {
     assert.ok(process.memoryUsage().arrayBuffers - before < 64 * frameSize)
   })
 })
+
+describe('packFrame()', () => {
+  const options = { compress: 'zstd', level: 1, check: true } as const
+
+  it('gives the CRC of what it gives, and none where nobody checks', () => {
+    const raw = rawBytes(100_000, 0.5)
+    for (const compress of ['zstd', 'none'] as const) {
+      const frame = packFrame(raw.slice(), { ...options, compress })
+      assert.equal(frame.crc32, crc32(frame.bytes))
+      const unchecked = packFrame(raw.slice(), { ...options, compress, check: false })
+      assert.deepEqual(unchecked, { ...frame, crc32: null })
+    }
+  })
+
+  const faults: Readonly<Record<string, typeof compressFrame>> = {
+    'flips a bit': (raw, level) => flippedAt(compressFrame(raw, level), 40),
+    'loses a byte of what it read': (raw, level) => compressFrame(raw.slice(0, -1), level),
+    'compresses something else of that length': raw =>
+      compressFrame(
+        raw.map(byte => byte ^ 1),
+        1,
+      ),
+    'gives what zstd does not know': raw => raw.slice(),
+  }
+  for (const [what, compressor] of Object.entries(faults)) {
+    it(`finds a compressor that ${what}`, () => {
+      const raw = rawBytes(100_000, 0.5)
+      assert.throws(() => packFrame(raw, options, compressor), isCorrupt)
+      packFrame(raw, { ...options, check: false }, compressor)
+    })
+  }
+})
+
+function flippedAt(bytes: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  bytes[at] = (bytes[at] ?? 0) ^ 16
+  return bytes
+}

@@ -317,7 +317,7 @@ function damage(request: PackRequest, what: 'a frame' | 'what is known of a fram
   const { bytes } = frame
   const middle = bytes.length >> 1
   if (what === 'a frame') bytes[middle] = (bytes[middle] ?? 0) ^ 4
-  else Object.assign(frame, { rawCrc32: frame.rawCrc32 ^ 1 })
+  else Object.assign(frame, { crc32: (frame.crc32 ?? 0) ^ 1 })
 }
 
 function digest(algorithm: string, bytes: Uint8Array): Uint8Array {

@@ -5,10 +5,11 @@ import { crc32, zstdDecompressSync } from 'node:zlib'
 import { concatBytes } from '../../src/base/bytes.ts'
 import { Failure, isFailure } from '../../src/base/failure.ts'
 import { encodeLead } from '../../src/format/lead-frame.ts'
-import { compressFrame } from '../../src/pack/frame.ts'
+import type { Compression } from '../../src/model/backup.ts'
+import { type PackedFrame, packFrame } from '../../src/pack/frame.ts'
 import { generateIdentity, type Identity, loadIdentities } from '../../src/pack/identities.ts'
 import { sealObject } from '../../src/pack/seal.ts'
-import type { PackedFrame, SealRequest } from '../../src/pack/worker-protocol.ts'
+import type { SealRequest } from '../../src/pack/worker-protocol.ts'
 import { openFile } from './age-file.ts'
 import { rawBytes, sampleLead } from './packing.ts'
 
@@ -21,17 +22,15 @@ before(async () => {
   identities = await loadIdentities(made.identityText, 'a test identity')
 })
 
-function frameOf(raw: Uint8Array<ArrayBuffer>, compress: 'zstd' | 'none' = 'zstd'): PackedFrame {
-  const bytes = compress === 'zstd' ? compressFrame(raw, 3) : raw.slice()
-  return { bytes, rawBytes: raw.length, rawCrc32: crc32(raw) }
+function frameOf(raw: Uint8Array<ArrayBuffer>, compress: Compression = 'zstd'): PackedFrame {
+  return packFrame(raw, { compress, level: 3, check: true })
 }
 
-function request(changes: Partial<SealRequest> = {}): SealRequest {
-  const compress = changes.compress ?? 'zstd'
+function request(changes: Partial<SealRequest> = {}, compress: Compression = 'zstd'): SealRequest {
   const frames = [rawBytes(70_000, 0.9), rawBytes(1)].map(raw => frameOf(raw, compress))
   const lead = encodeLead(sampleLead)
   const base = { kind: 'seal', recipients: [recipient], hashes: [], check: true } as const
-  return { ...base, lead, frames, compress, ...changes }
+  return { ...base, lead, frames, ...changes }
 }
 
 describe('sealObject()', () => {
@@ -46,7 +45,7 @@ describe('sealObject()', () => {
   })
 
   it('leaves them in the clear without recipients', async () => {
-    const wanted = request({ recipients: null, compress: 'none' })
+    const wanted = request({ recipients: null }, 'none')
     const plain = concatBytes([wanted.lead, ...wanted.frames.map(({ bytes }) => bytes)])
     const sealed = await sealObject(wanted)
     assert.deepEqual(sealed.bytes, plain)
@@ -78,12 +77,12 @@ describe('sealObject()', () => {
     'a bit of a frame was flipped': frame => flipped(frame, frame.bytes.length - 6),
     "a bit of a frame's checksum was flipped": frame => flipped(frame, frame.bytes.length - 1),
     'a frame lost its end': frame => ({ ...frame, bytes: frame.bytes.slice(0, -1) }),
-    'a frame grew': frame => ({ ...frame, rawBytes: frame.rawBytes + 1 }),
+    'a frame grew': frame => ({ ...frame, bytes: concatBytes([frame.bytes, Buffer.alloc(1)]) }),
     'a frame is another one': frame => ({
       ...frame,
-      bytes: frameOf(rawBytes(frame.rawBytes, 0.5, 9)).bytes,
+      bytes: frameOf(rawBytes(70_000, 0.5, 9)).bytes,
     }),
-    'a frame has another CRC': frame => ({ ...frame, rawCrc32: frame.rawCrc32 ^ 0x8000 }),
+    'a frame has another CRC': frame => ({ ...frame, crc32: (frame.crc32 ?? 0) ^ 0x8000 }),
   }
   for (const [what, change] of Object.entries(faults)) {
     it(`gives nothing out when ${what} and it checks`, async () => {
@@ -103,7 +102,7 @@ describe('sealObject()', () => {
   }
 
   it('says in its refusal that it may be the memory, and that nothing was uploaded', async () => {
-    const frames = request().frames.map(frame => ({ ...frame, rawCrc32: 0 }))
+    const frames = request().frames.map(frame => ({ ...frame, crc32: 0 }))
     await assert.rejects(sealObject(request({ frames })), error => {
       assert.ok(error instanceof Failure)
       assert.match(error.hint ?? '', /faulty memory.*nothing was uploaded/)

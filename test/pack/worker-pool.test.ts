@@ -50,7 +50,10 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
   it('tells a fault of ours from a Failure', async () => {
     await using pool = new WorkerPool(1)
     const raw = rawBytes(10)
-    const job = pool.run({ kind: 'compress', raw, compress: 'zstd', level: 'x' as never }, [raw])
+    const job = pool.run(
+      { kind: 'compress', raw, compress: 'zstd', level: 'x' as never, check: false },
+      [raw],
+    )
     await assert.rejects(job, error => error instanceof Error && !isFailure(error))
   })
 
@@ -99,7 +102,7 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
 
 async function longJob(pool: WorkerPool): Promise<unknown> {
   const raw = rawBytes(1024 * 1024, 1)
-  return await pool.run({ kind: 'compress', raw, compress: 'zstd', level: 19 }, [raw])
+  return await pool.run({ kind: 'compress', raw, compress: 'zstd', level: 19, check: true }, [raw])
 }
 
 /** Lets a test reach the threads that are started meanwhile, as the kernel's OOM killer can. */
