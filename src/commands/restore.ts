@@ -2,7 +2,7 @@
 // receive, judge, publish, compare.
 
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
 import { formatBytes } from '../base/units.ts'
@@ -11,7 +11,7 @@ import { type Backup, storedBytes } from '../model/backup.ts'
 import { WorkerPool } from '../pack/worker-pool.ts'
 import { expectedTree } from '../restore/expected-tree.ts'
 import { type MissingLinks, missingLinks } from '../restore/missing-links.ts'
-import { readIndex } from '../restore/read-index.ts'
+import { readIndex, readIndexBegin } from '../restore/read-index.ts'
 import { type Link, restoreChain } from '../restore/restore-chain.ts'
 import { writeStream } from '../restore/write-stream.ts'
 import type { Tree } from '../stream/tree.ts'
@@ -91,7 +91,7 @@ async function restoreToFolder(
   if (options.dryRun) return report()
   const { published, tree } =
     links.missing.length === 0
-      ? { published: [await publishPresent(context, links, folder)], tree: undefined }
+      ? { published: [await publishPresent(story, links, folder)], tree: undefined }
       : await receiveMissing(story, { folder, links, meter })
   const restored = published.at(-1) as string
   const writable = options.writable === undefined ? null : join(folder, options.writable)
@@ -175,15 +175,31 @@ async function mending(
 
 /** The wanted snapshot is on the filesystem already; it only has to appear in the folder. */
 async function publishPresent(
-  { btrfs, signal, emit }: Context,
+  story: Story,
   { present }: MissingLinks,
   folder: string,
 ): Promise<string> {
   if (present === null) throw new Error('nothing is missing, and nothing is there')
+  const { btrfs, signal, emit } = story.context
   const { path, name } = present.snapshot
   emit({ kind: 'step', text: `the target holds this snapshot already, as ${path}` })
-  if (path === join(folder, name)) return path
-  return (await btrfs.snapshot(path, join(folder, name), { signal })).path
+  const to = join(folder, (await nameInBackup(story)) ?? name)
+  if (path === to) return path
+  return (await btrfs.snapshot(path, to, { signal })).path
+}
+
+/** Snapper calls every snapshot the same; undefined when no identity tells, or it is no plain name. */
+async function nameInBackup({ context, lookup, found }: Story): Promise<string | undefined> {
+  const { identities } = lookup
+  try {
+    const options = { identities, signal: context.signal }
+    const { snapshotName } = await readIndexBegin(found.repository, found.backup, options)
+    const isPlain = basename(snapshotName) === snapshotName && !/^\.{0,2}$/.test(snapshotName)
+    return isPlain ? snapshotName : undefined
+  } catch (error) {
+    if (!isFailure(error) || error.code === 'interrupted') throw error
+    return undefined
+  }
 }
 
 async function restoreToStream(story: Story): Promise<RestoreReport> {

@@ -89,6 +89,12 @@ test('snapper: every snapshot goes up oldest first, and comes back as it was, wi
   assert.deepEqual(await everythingBelow(vault.world.path('home/.snapshots')), before)
   assert.deepEqual(readdirSync(vault.world.path()).sort(), ['home'])
 
+  // Where the source's own snapshot is, which has snapper's name, nothing is received.
+  const beside = vault.world.path('beside')
+  mkdirSync(beside)
+  const report = await vault.restore({ id: 2, to: { folder: beside } })
+  assert.deepEqual([report.fetchedBytes, readdirSync(beside)], [0, [names[1]]])
+
   assert.deepEqual(sendsOf(await vault.backup()), [], 'nothing is sent twice')
   change(vault, 4)
   assert.deepEqual(sendsOf(await vault.backup()), [], 'a change alone makes no snapshot')
