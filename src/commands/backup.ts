@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Budget } from '../base/concurrency.ts'
-import { Failure, isFailure, throwIfAborted } from '../base/failure.ts'
+import { isFailure, throwIfAborted } from '../base/failure.ts'
 import { lockFile } from '../base/file-lock.ts'
 import { lockPath, recordMadeSnapshot } from '../catalog/local-state.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
@@ -23,6 +23,7 @@ import { agreedMarks, marksOfPlan, refuseOtherPlan } from './backup/plan-hash.ts
 import { planSource, type SourceWishes } from './backup/planned.ts'
 import { type BackupSession, sendBackup } from './backup/send.ts'
 import { lookAt, type Situation, viewOf } from './backup/situation.ts'
+import { chooseNamed } from './shared/choose-remotes.ts'
 import { type Context, nowOf } from './shared/context.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { Remotes } from './shared/remotes.ts'
@@ -271,15 +272,7 @@ export function checkedRecipients(config: Config): readonly string[] {
 }
 
 export function chooseSources(config: Config, names: readonly string[]): readonly SourceConfig[] {
-  if (names.length === 0) return config.sources
-  return names.map(name => {
-    const source = config.sources.find(candidate => candidate.name === name)
-    if (source !== undefined) return source
-    const known = config.sources.map(candidate => candidate.name).join(', ')
-    throw new Failure('usage', `cannot use source ${name}: no source has that name`, {
-      hint: `the configuration has: ${known}`,
-    })
-  })
+  return chooseNamed(config.sources, names, 'source')
 }
 
 function findSnapshot(snapshots: readonly Subvolume[], uuid: Uuid | null): Subvolume {
