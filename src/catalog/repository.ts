@@ -28,13 +28,18 @@ export async function createRepository(
   return { id: document.id, store }
 }
 
+interface OpeningOptions extends CallOptions {
+  /** Which one was there before. */
+  readonly expect?: RepositoryId | undefined
+}
+
 /**
  * Failure 'repository-missing' when there is none, 'refused' when it is not the one expected: a
  * remote that was swapped is no place to write to, to read from or to delete in.
  */
 export async function openRepository(
   store: Store,
-  options: CallOptions & { readonly expect?: RepositoryId | undefined } = {},
+  options: OpeningOptions = {},
 ): Promise<Repository> {
   const document = await readRepository(store, options)
   if (options.expect !== undefined && document.id !== options.expect) {
@@ -49,17 +54,28 @@ export async function openRepository(
 
 const longestDocumentBytes = 64 * 1024
 
-async function readRepository(store: Store, options: CallOptions): Promise<RepositoryDocument> {
+function whyMissing(expect: RepositoryId | undefined): { why: string; hint: string } {
+  if (expect === undefined) {
+    return {
+      why: 'no repository is there',
+      hint: 'run btrvault init to make one, or check the address',
+    }
+  }
+  return {
+    why: `repository ${expect} was there before and is gone`,
+    hint: 'check the address; if somebody deleted it, docs/recovery.md says what is left',
+  }
+}
+
+async function readRepository(store: Store, options: OpeningOptions): Promise<RepositoryDocument> {
   try {
     const { signal } = options
     const bytes = await store.get(repositoryKey, { signal, maxBytes: longestDocumentBytes })
     return decodeRepository(bytes, `${store.address}/${repositoryKey}`)
   } catch (cause) {
     if (!isFailure(cause, 'object-missing')) throw cause
-    throw new Failure('repository-missing', `cannot use ${store.address}: no repository is there`, {
-      hint: 'run btrvault init to make one, or check the address',
-      cause,
-    })
+    const { why, hint } = whyMissing(options.expect)
+    throw new Failure('repository-missing', `cannot use ${store.address}: ${why}`, { hint, cause })
   }
 }
 

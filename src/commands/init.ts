@@ -8,13 +8,7 @@ import { Failure, isFailure } from '../base/failure.ts'
 import { allowsNamespace, parseAllowedSigners } from '../catalog/allowed-signers.ts'
 import { sha256Of } from '../catalog/catalog.ts'
 import { loadRemoteMemory, storeProbe, storeRemoteMemory } from '../catalog/local-state.ts'
-import {
-  createRepository,
-  keepGuideCurrent,
-  openRepository,
-  putGuide,
-  type Repository,
-} from '../catalog/repository.ts'
+import { keepGuideCurrent, putGuide, type Repository } from '../catalog/repository.ts'
 import { generateSigningKey, type SigningKey } from '../catalog/signing.ts'
 import { withCredentials } from '../config/access-key.ts'
 import type { Config, RemoteConfig } from '../config/config.ts'
@@ -27,9 +21,8 @@ import type { ProbeReport } from '../model/probe.ts'
 import { describeRemote, type RemoteAddress } from '../model/remote.ts'
 import { initDirectoryTarget } from '../store/directory/target.ts'
 import { probeStore } from '../store/probe.ts'
-import type { Store } from '../store/store.ts'
 import { proveIdentity, proveWithoutStore } from './init/canary.ts'
-import { joinOrCreate, newRepository } from './init/join.ts'
+import { joinOrCreate, openOrCreate } from './init/join.ts'
 import { recoveryKit } from './init/recovery-kit.ts'
 import { writeNewSecret } from './keygen.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
@@ -71,6 +64,8 @@ export interface RemoteInit {
   readonly address: string
   readonly repository: RepositoryId | null
   readonly made: boolean
+  /** False where this machine may not look, and believes the id that it was given or knew. */
+  readonly seen: boolean
   readonly probe: ProbeReport | null
   /** An identity opened what was sealed for our recipients. */
   readonly proven: boolean
@@ -129,7 +124,14 @@ async function initRemote(
 ): Promise<RemoteInit> {
   const { remote } = place
   const address = describeRemote(remote.address)
-  const nothing = { remote: remote.name, address, repository: null, made: false, probe: null }
+  const nothing = {
+    remote: remote.name,
+    address,
+    repository: null,
+    made: false,
+    seen: false,
+    probe: null,
+  }
   if (options.dryRun) return { ...nothing, proven: false, failure: null }
   try {
     if (remote.address.kind === 'directory') await initDirectoryTarget(remote.address.path)
@@ -159,9 +161,9 @@ async function initOpened(
     const earlier = await loadRemoteMemory(state, remote.name)
     const here = earlier?.address === store.address ? earlier.repository : undefined
     const isWriteOnly = remote.access === 'write-only'
-    const { repository, made } = isWriteOnly
+    const { repository, made, seen } = isWriteOnly
       ? await joinOrCreate(context, store, { remote, known: known ?? here, createIfAbsent })
-      : await openOrCreate(context, store, known ?? earlier?.repository)
+      : await openOrCreate(context, store, known ?? here)
     if (isWriteOnly) await putGuide(store, restoreGuide(), { signal })
     else await keepGuideCurrent(store, restoreGuide(), { signal })
     const proven = await prove(context, options, { repository, remote })
@@ -177,6 +179,7 @@ async function initOpened(
       address: store.address,
       repository: repository.id,
       made,
+      seen,
       probe,
       proven,
       failure: null,
@@ -211,24 +214,6 @@ async function prove(
   if (remote.access === 'write-only') await proveWithoutStore(context, keys)
   else await proveIdentity(context, repository, keys)
   return true
-}
-
-async function openOrCreate(
-  context: Context,
-  store: Store,
-  expect: RepositoryId | undefined,
-): Promise<{ repository: Repository; made: boolean }> {
-  const { signal } = context
-  // A repository that we know must not come back as an empty one: that is a disk that is not there.
-  if (expect === undefined) {
-    try {
-      const repository = await createRepository(store, newRepository(context), { signal })
-      return { repository, made: true }
-    } catch (error) {
-      if (!isFailure(error, 'object-exists')) throw error
-    }
-  }
-  return { repository: await openRepository(store, { signal, expect }), made: false }
 }
 
 function refuseBroken(probe: ProbeReport, { access }: RemoteConfig): void {

@@ -46,7 +46,9 @@ export interface StatusReport {
 export interface SourceStatus {
   readonly source: SourceName
   readonly path: string
-  /** Snapshots of ours that are kept here for later sends, oldest first; null when unknown. */
+  /** Others make its snapshots: they are not ours to keep. */
+  readonly adopted: boolean
+  /** Snapshots here that a later send can build on, oldest first; null when unknown. */
   readonly held: readonly { readonly path: string; readonly createdAt: Date }[] | null
   /** A run that is going on now. */
   readonly running: { readonly pid: number; readonly since: Date } | null
@@ -182,6 +184,7 @@ async function sourceStatus(look: Look, source: SourceConfig): Promise<SourceSta
   return {
     source: source.name,
     path: source.path,
+    adopted: source.snapshots.kind === 'adopted',
     held: orNull(here)?.snapshots.map(({ path, createdAt }) => ({ path, createdAt })) ?? null,
     running: orNull(running) ?? null,
     failure: 'failure' in here ? here.failure : null,
@@ -191,7 +194,7 @@ async function sourceStatus(look: Look, source: SourceConfig): Promise<SourceSta
 
 interface Here {
   readonly subvolume: Subvolume
-  /** Ours, oldest first. */
+  /** Oldest first. */
   readonly snapshots: readonly Subvolume[]
 }
 

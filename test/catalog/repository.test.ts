@@ -38,6 +38,12 @@ describe('createRepository() and openRepository()', () => {
   it('L9: say that no repository is there only when the store says so', async () => {
     const opening = openRepository(new MemoryStore())
     await assert.rejects(opening, error => isFailure(error, 'repository-missing'))
+    // Whoever knew one there must not be told to make another.
+    await assert.rejects(openRepository(new MemoryStore(), { expect: repositoryId }), {
+      code: 'repository-missing',
+      message: /was there before and is gone/,
+      hint: /somebody deleted it/,
+    })
     const faulty = new FaultyStore(new MemoryStore(), { onCall: () => ({ kind: 'fail-before' }) })
     await assert.rejects(openRepository(faulty), error => isFailure(error, 'store-unavailable'))
   })

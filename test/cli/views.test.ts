@@ -98,7 +98,8 @@ test('keygen: the recipient stands alone in its line, to be copied', () => {
 
 test('init: says what is not proven, and which remote failed', () => {
   const failure = { code: 'store-refused', message: 'cannot use x: no', exitStatus: 30 } as const
-  const remote = { address: '/mnt', repository: null, made: true, probe: null, proven: false }
+  const tried = { address: '/mnt', repository: null, probe: null, proven: false }
+  const remote = { ...tried, made: true, seen: true }
   const lines = initLines(
     {
       dryRun: false,
@@ -107,19 +108,21 @@ test('init: says what is not proven, and which remote failed', () => {
       remotes: [
         { ...remote, remote: 'a', failure: null },
         { ...remote, remote: 'b', failure },
+        { ...remote, remote: 'c', made: false, seen: false, failure: null },
       ],
       kit: 'kit.md',
       exitStatus: 3,
     },
     view,
   )
-  assert.deepEqual(lines.slice(0, 6), [
+  assert.deepEqual(lines.slice(0, 7), [
     '✓ signing key /k: made',
     '  SHA256:f',
     '✓ /s: now allows it',
     '✓ remote a: repository made, not proven  /mnt',
     '✗ remote b  /mnt',
     '  cannot use x: no',
+    '✓ remote c: repository not looked at, taken as given, not proven  /mnt',
   ])
   assert.match(lines.join('\n'), /Not proven yet/)
 })

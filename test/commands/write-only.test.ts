@@ -135,6 +135,7 @@ describe('a machine that may only put', () => {
     const joined = await initWriter({ repository })
     assert.equal(joined?.failure, null)
     assert.deepEqual([joined?.made, joined?.repository, joined?.proven], [false, repository, true])
+    assert.equal(joined?.seen, false)
     const again = await initWriter()
     assert.equal(again?.repository, repository)
   })

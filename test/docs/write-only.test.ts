@@ -80,7 +80,7 @@ describe('docs/write-only.md', () => {
     assert.match(made, /repository made/)
     await allow()
     const wrote = await writer.run(`${steps(2)}\necho more > /home/more.txt\nbtrvault backup --now`)
-    assert.match(wrote, /repository is there already/)
+    assert.match(wrote, /repository not looked at, taken as given/)
     assert.match(wrote, /home → aws: full backup 1/)
     assert.match(wrote, /home → aws: differential backup 2/)
     assert.match(wrote, /only writes there/)

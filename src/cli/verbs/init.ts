@@ -97,7 +97,10 @@ function remoteLines(report: RemoteInit, dryRun: boolean, paint: Paint): string[
   }
   if (dryRun)
     return [`${paint('good', '✓')} ${name}: would be tried out and made ready  ${address}`]
-  const repository = report.made ? 'repository made' : 'repository is there already'
+  const isThere = report.seen
+    ? 'repository is there already'
+    : 'repository not looked at, taken as given'
+  const repository = report.made ? 'repository made' : isThere
   const proof = report.proven ? '' : `, ${paint('warning', 'not proven')}`
   const wrong = (report.probe?.checks ?? []).filter(({ outcome }) => outcome !== 'ok')
   return [

@@ -190,7 +190,7 @@ function placeNotes(place: PlaceStatus, source: string): readonly Note[] {
 }
 
 function quietNotes(status: SourceStatus, { timezone }: StatusReport): readonly Note[] {
-  const { source, running, held, places } = status
+  const { source, running, adopted, held, places } = status
   const notes: Note[] = []
   if (running !== null) {
     const message = `a backup is running since ${localTime(running.since, timezone)} (pid ${running.pid})`
@@ -208,7 +208,8 @@ function quietNotes(status: SourceStatus, { timezone }: StatusReport): readonly 
   if (held !== null && oldest !== undefined) {
     const which = held.length === 1 ? 'of' : 'the oldest of'
     const count = plural(held.length, 'snapshot')
-    const message = `${count} held here for the next backup, ${which} ${localTime(oldest.createdAt, timezone)}`
+    const whose = adopted ? 'that others made are here' : 'held here for the next backup'
+    const message = `${count} ${whose}, ${which} ${localTime(oldest.createdAt, timezone)}`
     notes.push({ tone: 'quiet', about: source, message })
   }
   return notes

@@ -1,5 +1,5 @@
-// The repository of a remote that this machine only writes to: the one that is there, or a new one
-// where it is certain that none is written over.
+// The repository of a remote: the one that is there, or a new one where it is certain that none is
+// written over.
 
 import { Failure, isFailure } from '../../base/failure.ts'
 import { createRepository, openRepository, type Repository } from '../../catalog/repository.ts'
@@ -9,10 +9,37 @@ import { asRepositoryId, type RepositoryId } from '../../model/ids.ts'
 import type { Store } from '../../store/store.ts'
 import { type Context, nowOf, randomHex } from '../shared/context.ts'
 
-export function newRepository(context: Context): RepositoryDocument {
+export interface Joined {
+  readonly repository: Repository
+  readonly made: boolean
+  /** False when nobody could look whether it is there. */
+  readonly seen: boolean
+}
+
+function newRepository(context: Context): RepositoryDocument {
   const id = asRepositoryId(randomHex(context, 16))
   if (id === undefined) throw new Error('16 random bytes are not 32 hexadecimal digits')
   return { id, createdAt: nowOf(context) }
+}
+
+/** For a machine that may look. Failure 'repository-missing' when what it knew is gone. */
+export async function openOrCreate(
+  context: Context,
+  store: Store,
+  expect: RepositoryId | undefined,
+): Promise<Joined> {
+  const { signal } = context
+  // A repository that was here must not come back as an empty one: that is a disk that is not there.
+  if (expect === undefined) {
+    try {
+      const repository = await createRepository(store, newRepository(context), { signal })
+      return { repository, made: true, seen: true }
+    } catch (error) {
+      if (!isFailure(error, 'object-exists')) throw error
+    }
+  }
+  const repository = await openRepository(store, { signal, expect })
+  return { repository, made: false, seen: true }
 }
 
 export interface JoinOptions {
@@ -24,19 +51,19 @@ export interface JoinOptions {
 }
 
 /**
- * Looks, where the credentials allow it after all; else believes `known`; else creates, if the store
+ * For a machine that only writes. Looks, where the credentials allow it after all; else believes `known`; else creates, if the store
  * itself refuses to write over what exists. Failure 'refused' when none of these is possible.
  */
 export async function joinOrCreate(
   context: Context,
   store: Store,
   { remote, known, createIfAbsent }: JoinOptions,
-): Promise<{ readonly repository: Repository; readonly made: boolean }> {
+): Promise<Joined> {
   const { signal } = context
   const seen = await look(store, { signal, expect: known })
-  if (seen !== 'denied' && seen !== 'absent') return { repository: seen, made: false }
+  if (seen !== 'denied' && seen !== 'absent') return { repository: seen, made: false, seen: true }
   if (known !== undefined && seen === 'denied') {
-    return { repository: { id: known, store }, made: false }
+    return { repository: { id: known, store }, made: false, seen: false }
   }
   // Whoever gave an id, or made backups before, did not mean an empty place.
   if (known !== undefined) {
@@ -51,7 +78,7 @@ export async function joinOrCreate(
   }
   try {
     const repository = await createRepository(store, newRepository(context), { signal })
-    return { repository, made: true }
+    return { repository, made: true, seen: true }
   } catch (error) {
     if (!isFailure(error, 'object-exists')) throw error
     const why = 'a repository is there already, and its id can not be read'
