@@ -10,11 +10,14 @@ import { notices, packagesIn } from './third-party.ts'
 const out = 'dist'
 
 // Node that is too old would stop at the first new syntax, with a message about our source.
+// The flag as in bin/btrvault.
 const entry = `#!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8'
 if (Number.parseInt(process.versions.node, 10) < 26) {
   console.error('btrvault: needs Node 26 or newer; this is ' + process.version)
   process.exit(1)
 }
+setFlagsFromString('--semi-space-growth-factor=1')
 await import('./main.js')
 `
 

@@ -110,23 +110,26 @@ export class TaskGroup {
 
 /**
  * Maps items with at most `limit` at a time and yields the results in order. Reads ahead no
- * further than `limit`. After a failure or an early return it waits for what still runs.
+ * further than `limit`. After a failure or an early return it waits for what still runs, whose
+ * signal aborts then: nobody wants it any more.
  */
 export async function* mapInOrder<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   limit: number,
-  task: (item: T) => Promise<R>,
+  task: (item: T, signal: AbortSignal) => Promise<R>,
 ): AsyncGenerator<R, void, undefined> {
   const pending: Promise<R>[] = []
+  const over = new AbortController()
   try {
     for await (const item of items) {
-      const result = task(item)
+      const result = task(item, over.signal)
       result.catch(() => {})
       pending.push(result)
       if (pending.length >= limit) yield await (pending.shift() as Promise<R>)
     }
     while (pending.length > 0) yield await (pending.shift() as Promise<R>)
   } finally {
+    over.abort()
     await Promise.allSettled(pending)
   }
 }

@@ -10,6 +10,7 @@ import {
   type CompressRequest,
   type Envelope,
   failureMessage,
+  type HashRequest,
   type PackReplies,
   type PackRequest,
 } from './worker-protocol.ts'
@@ -35,10 +36,8 @@ async function replyTo(request: PackRequest): Promise<Reply> {
       return compress(request)
     case 'seal':
       return sealObject(request)
-    case 'hash': {
-      const sha256 = new Uint8Array(createHash('sha256').update(request.bytes).digest())
-      return { kind: 'hashed', bytes: request.bytes, sha256 }
-    }
+    case 'hash':
+      return hash(request)
     case 'open': {
       const reply = openFrames(request)
       releaseBytes(request.sealed)
@@ -52,6 +51,12 @@ function compress({ raw, ...options }: CompressRequest): PackReplies['compress']
   return { kind: 'compressed', frame, spent: frame.bytes === raw ? undefined : raw }
 }
 
+function hash({ pieces }: HashRequest): PackReplies['hash'] {
+  const hasher = createHash('sha256')
+  for (const piece of pieces) hasher.update(piece)
+  return { kind: 'hashed', pieces, sha256: new Uint8Array(hasher.digest()) }
+}
+
 function buffersOf(reply: Reply): ArrayBuffer[] {
   switch (reply.kind) {
     case 'compressed':
@@ -59,7 +64,7 @@ function buffersOf(reply: Reply): ArrayBuffer[] {
     case 'sealed':
       return [reply.bytes.buffer]
     case 'hashed':
-      return [reply.bytes.buffer]
+      return reply.pieces.map(({ buffer }) => buffer)
     case 'opened':
       return [reply.raw.buffer]
   }

@@ -2,7 +2,7 @@
 // of the whole object, then the tag of each age chunk, then zstd's checksum of each frame.
 
 import { createHash } from 'node:crypto'
-import { releaseBytes } from '../base/bytes.ts'
+import { toHex } from '../base/bytes.ts'
 import { mapInOrder } from '../base/concurrency.ts'
 import { Failure } from '../base/failure.ts'
 import { decodeLead, type Lead } from '../format/lead-frame.ts'
@@ -12,6 +12,7 @@ import { ageHeaderLength, openAgeHeader } from './age-header.ts'
 import { chunkRunOf, openPayload, payloadNonceBytes, plainPayloadBytes } from './age-payload.ts'
 import { decompressFrame } from './frame.ts'
 import type { Identity } from './identities.ts'
+import type { Pieces } from './pieces.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 /** Frames opened in one go: of one alone, what zstd gave is handed on without a copy. */
@@ -33,36 +34,39 @@ export interface OpenOptions {
   readonly label: string
 }
 
-/** Rejects with 'corrupt' unless the bytes have the hash and length; gives the bytes back. */
+/** Rejects with 'corrupt' unless the pieces have the hash and length; gives them back. */
 export async function checkHash(
-  bytes: Uint8Array<ArrayBuffer>,
+  pieces: readonly Uint8Array<ArrayBuffer>[],
   expected: StoredObject,
   { pool, label }: Pick<OpenOptions, 'pool' | 'label'>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (bytes.length !== expected.bytes) {
-    const why = `it has ${bytes.length} bytes, its manifest says ${expected.bytes}`
+): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (length !== expected.bytes) {
+    const why = `it has ${length} bytes, its manifest says ${expected.bytes}`
     throw new Failure('corrupt', `cannot use ${label}: ${why}`)
   }
-  const reply = await pool.run({ kind: 'hash', bytes }, [bytes])
-  if (Buffer.from(reply.sha256).toString('hex') !== expected.sha256) {
+  const reply = await pool.run({ kind: 'hash', pieces }, pieces)
+  if (toHex(reply.sha256) !== expected.sha256) {
     throw new Failure('corrupt', `cannot use ${label}: its SHA-256 is not what its manifest says`)
   }
-  return reply.bytes
+  return reply.pieces
 }
 
-/** The raw bytes of a segment whose hash was checked, a few frames at a time. Frees `bytes`. */
+/** The raw bytes of a segment whose hash was checked, a few frames at a time. Frees `sealed`. */
 export async function* openSegment(
-  bytes: Uint8Array<ArrayBuffer>,
+  sealed: Pieces,
   inside: SegmentInside,
   options: OpenOptions,
 ): AsyncGenerator<{ raw: Uint8Array<ArrayBuffer>; lead: Lead | undefined }, void, undefined> {
-  const groups = frameGroups(inside, options)
-  checkLength(bytes.length, groups.at(-1)?.end, { inside, label: options.label })
-  const open = (group: FrameGroup) => openGroup(bytes, { group, inside }, options)
   try {
+    const groups = frameGroups(inside, options)
+    checkLength(sealed.length, groups.at(-1)?.end, { inside, label: options.label })
+    const nonceEnd = inside.headerBytes + payloadNonceBytes
+    const nonce = sealed.copy(inside.headerBytes, nonceEnd)
+    const open = (group: FrameGroup) => openGroup({ sealed, nonce }, { group, inside }, options)
     yield* mapInOrder(groups, options.pool.threadCount + 1, open)
   } finally {
-    releaseBytes(bytes)
+    sealed.release()
   }
 }
 
@@ -110,14 +114,20 @@ function plainBytesOf(storedBytes: number, { fileKey, headerBytes }: SegmentInsi
   return fileKey === null ? storedBytes : plainPayloadBytes(storedBytes - headerBytes)
 }
 
+interface SealedSegment {
+  readonly sealed: Pieces
+  /** Of the age payload; without meaning for an object in the clear. */
+  readonly nonce: Uint8Array<ArrayBuffer>
+}
+
 async function openGroup(
-  bytes: Uint8Array<ArrayBuffer>,
+  segment: SealedSegment,
   { group, inside }: { group: FrameGroup; inside: SegmentInside },
   { pool, parameters, label }: OpenOptions,
 ) {
   // The lead belongs to the first group; reading it costs nothing and proves what the object is.
   const start = group.first ? 0 : group.start
-  const part = storedPart(bytes, { start, end: group.end }, inside)
+  const part = storedPart(segment, { start, end: group.end }, inside)
   const { sealed, key, firstChunk, final } = part
   const skipBytes = group.start - part.plainStart
   const { compress } = parameters
@@ -129,22 +139,26 @@ async function openGroup(
   return { raw: reply.raw, lead }
 }
 
+/** Copies a part out. Parts are asked for in order: what lies before this one is given back. */
 function storedPart(
-  bytes: Uint8Array,
+  { sealed, nonce }: SealedSegment,
   range: { start: number; end: number },
   inside: SegmentInside,
 ) {
   const { headerBytes, fileKey } = inside
-  const plainBytes = plainBytesOf(bytes.length, inside)
+  const plainBytes = plainBytesOf(sealed.length, inside)
   if (fileKey === null) {
-    const sealed = bytes.slice(range.start, range.end)
+    const part = sealed.copy(range.start, range.end)
+    sealed.releaseBefore(range.end)
     const final = range.end === plainBytes
-    return { sealed, key: null, firstChunk: 0, final, plainStart: range.start }
+    return { sealed: part, key: null, firstChunk: 0, final, plainStart: range.start }
   }
   const run = chunkRunOf(range.start, range.end, plainBytes)
-  const nonce = bytes.slice(headerBytes, headerBytes + payloadNonceBytes)
+  const part = sealed.copy(headerBytes + run.start, headerBytes + run.end)
+  // The chunk in which this part ends may be the next one's first.
+  sealed.releaseBefore(headerBytes + run.start)
   return {
-    sealed: bytes.slice(headerBytes + run.start, headerBytes + run.end),
+    sealed: part,
     key: { fileKey, nonce },
     firstChunk: run.firstChunkIndex,
     final: run.endsPayload,

@@ -44,10 +44,10 @@ export interface SealedBytes {
   readonly fileKey: Bytes | null
 }
 
-/** SHA-256 of an object, before anything else looks at its bytes. */
+/** SHA-256 of an object's pieces, before anything else looks at them. */
 export interface HashRequest {
   readonly kind: 'hash'
-  readonly bytes: Bytes
+  readonly pieces: readonly Bytes[]
 }
 
 /** Consecutive frames of a sealed object → raw bytes. The bytes are whole age chunks. */
@@ -75,7 +75,11 @@ export interface PackReplies {
     readonly spent: Bytes | undefined
   }
   readonly seal: SealedBytes
-  readonly hash: { readonly kind: 'hashed'; readonly bytes: Bytes; readonly sha256: Bytes }
+  readonly hash: {
+    readonly kind: 'hashed'
+    readonly pieces: readonly Bytes[]
+    readonly sha256: Bytes
+  }
   readonly open: { readonly kind: 'opened'; readonly skipped: Bytes; readonly raw: Bytes }
 }
 

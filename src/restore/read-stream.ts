@@ -7,14 +7,11 @@ import { Failure } from '../base/failure.ts'
 import { namedObjects } from '../catalog/commit.ts'
 import type { Repository } from '../catalog/repository.ts'
 import type { IndexSegment } from '../format/index-record.ts'
-import type { Backup, StoredObject } from '../model/backup.ts'
-import { checkHash, openSegment } from '../pack/unpacker.ts'
+import type { Backup } from '../model/backup.ts'
+import { openSegment } from '../pack/unpacker.ts'
 import type { WorkerPool } from '../pack/worker-pool.ts'
+import { fetchesAhead, ObjectFetcher } from './fetch-objects.ts'
 import { type BackupIndex, checkLead } from './read-index.ts'
-
-/** Sealed bytes that may be in memory: what is opened and what was fetched ahead. */
-const fetchBudgetBytes = 128 * 1024 * 1024
-const mostFetches = 8
 
 export interface ReadStreamOptions {
   readonly pool: WorkerPool
@@ -47,39 +44,24 @@ export async function* readFrames(
   options: ReadStreamOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const { manifest } = backup
+  const objects = [...namedObjects(manifest)].filter(({ role }) => role === 'segment')
+  const fetcher = new ObjectFetcher(objects, { store: repository.store, ...options })
+  const fetch = async (object: (typeof objects)[number], over: AbortSignal) => {
+    const signal = options.signal ? AbortSignal.any([options.signal, over]) : over
+    return { key: object.key, sealed: await fetcher.fetch(object, signal) }
+  }
   let n = 0
-  for await (const fetched of fetchSegments(repository, backup, options)) {
+  for await (const { key, sealed } of mapInOrder(objects, fetchesAhead, fetch)) {
     const segment = index.segments[n]
     if (segment === undefined) throw new Error('the index has fewer segments than the manifest')
     const inside = insideOf(segment)
-    const { parameters } = manifest
-    const open = { pool: options.pool, parameters, label: fetched.key }
-    for await (const { raw, lead } of openSegment(fetched.bytes, inside, open)) {
+    const open = { pool: options.pool, parameters: manifest.parameters, label: key }
+    for await (const { raw, lead } of openSegment(sealed, inside, open)) {
       if (lead) checkLead(lead, { manifest, role: 'segment', n, offset: segment.offset })
       yield raw
     }
     n += 1
   }
-}
-
-async function* fetchSegments(
-  { store }: Repository,
-  { manifest }: Backup,
-  { pool, signal, onFetched }: ReadStreamOptions,
-) {
-  const objects = [...namedObjects(manifest)].filter(({ role }) => role === 'segment')
-  const fetch = async (object: StoredObject & { readonly key: string }) => {
-    const bytes = await store.get(object.key, { signal, maxBytes: object.bytes })
-    onFetched?.(bytes.length)
-    return { key: object.key, bytes: await checkHash(bytes, object, { pool, label: object.key }) }
-  }
-  yield* mapInOrder(objects, fetchesAtOnce(objects), fetch)
-}
-
-/** How many of the objects may be in memory at a time. */
-export function fetchesAtOnce(objects: readonly StoredObject[]): number {
-  const largest = objects.reduce((most, { bytes }) => Math.max(most, bytes), 1)
-  return Math.min(mostFetches, Math.max(2, Math.floor(fetchBudgetBytes / largest)))
 }
 
 /** What the index says of a segment, as it is opened with. */

@@ -1,15 +1,14 @@
 // The levels of verify that need no key: every object is listed with its size, every object was
 // read and has its hash. One that is damaged stops nothing.
 
-import { releaseBytes } from '../base/bytes.ts'
 import { forEachLimited } from '../base/concurrency.ts'
 import { Failure, isFailure } from '../base/failure.ts'
 import type { Repository } from '../catalog/repository.ts'
 import { type ObjectRole, rolePrefix } from '../format/object-key.ts'
 import type { SeriesId } from '../model/ids.ts'
-import { checkHash } from '../pack/unpacker.ts'
+import { Pieces } from '../pack/pieces.ts'
 import type { WorkerPool } from '../pack/worker-pool.ts'
-import { fetchesAtOnce } from './read-stream.ts'
+import { fetchesAhead, ObjectFetcher } from './fetch-objects.ts'
 import type { BackupLedger, NamedObject, SeriesLedger } from './verify-ledger.ts'
 
 /** Objects of the series that no manifest names: a run that goes on, or what one left behind. */
@@ -69,29 +68,44 @@ export async function verifyBytes(
   places: readonly Place[],
   options: ReadObjectsOptions,
 ): Promise<void> {
-  const atOnce = fetchesAtOnce(places.map(({ object }) => object))
+  const fetcher = fetcherOf(repository, places, options)
   const read = async (place: Place) => {
-    const bytes = await fetchChecked(repository, place, options)
-    if (bytes instanceof Uint8Array) releaseBytes(bytes)
+    const sealed = await fetchChecked(fetcher, place, options)
+    if (sealed instanceof Pieces) sealed.release()
   }
-  await forEachLimited(places, atOnce, read)
+  await forEachLimited(places, fetchesAhead, read)
+}
+
+export function fetcherOf(
+  { store }: Repository,
+  places: readonly Place[],
+  { pool, onFetched, onAnswer }: ReadObjectsOptions,
+): ObjectFetcher {
+  return new ObjectFetcher(
+    places.map(({ object }) => object),
+    {
+      store,
+      pool,
+      onFetched: bytes => {
+        onAnswer(undefined)
+        onFetched(bytes)
+      },
+    },
+  )
 }
 
 /** The object, if it is what its manifest says; else a finding is entered. */
 export async function fetchChecked(
-  { store }: Repository,
+  fetcher: ObjectFetcher,
   { one, n, object }: Place,
-  { pool, signal, onFetched, onAnswer }: ReadObjectsOptions,
-): Promise<Uint8Array<ArrayBuffer> | Failure> {
+  { signal, onAnswer }: Pick<ReadObjectsOptions, 'signal' | 'onAnswer'>,
+): Promise<Pieces | Failure> {
   const { key } = object
   if (one.hasFailed(n)) return new Failure('object-missing', `cannot read ${key}: it is known bad`)
   try {
-    const bytes = await store.get(key, { signal, maxBytes: object.bytes })
-    onAnswer(undefined)
-    onFetched(bytes.length)
-    const checked = await checkHash(bytes, object, { pool, label: key })
+    const sealed = await fetcher.fetch(object, signal)
     one.proveObject(n, 'bytes')
-    return checked
+    return sealed
   } catch (error) {
     const failure = failureOf(error)
     onAnswer(failure)

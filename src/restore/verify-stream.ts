@@ -12,12 +12,14 @@ import type { Identity } from '../pack/identities.ts'
 import { openSegment } from '../pack/unpacker.ts'
 import { StreamGuard } from '../stream/guard.ts'
 import type { SymlinkNames } from '../stream/symlink-names.ts'
+import { fetchesAhead } from './fetch-objects.ts'
 import { type BackupIndex, checkLead, readIndex } from './read-index.ts'
-import { fetchesAtOnce, insideOf } from './read-stream.ts'
+import { insideOf } from './read-stream.ts'
 import type { BackupLedger } from './verify-ledger.ts'
 import {
   failureOf,
   fetchChecked,
+  fetcherOf,
   placesIn,
   type ReadObjectsOptions,
   verifyBytes,
@@ -180,22 +182,22 @@ async function* openedSegments(task: StreamTask): AsyncGenerator<Step, void, und
   const { repository, one, index, pool } = task
   const { manifest } = one.backup
   const places = [...placesIn(one, 'segment')]
-  const atOnce = fetchesAtOnce(places.map(({ object }) => object))
-  const fetch = async (place: (typeof places)[number]) => ({
-    place,
-    bytes: await fetchChecked(repository, place, task),
-  })
-  for await (const { place, bytes } of mapInOrder(places, atOnce, fetch)) {
+  const fetcher = fetcherOf(repository, places, task)
+  const fetch = async (place: (typeof places)[number], over: AbortSignal) => {
+    const signal = AbortSignal.any([task.signal, over])
+    return { place, sealed: await fetchChecked(fetcher, place, { ...task, signal }) }
+  }
+  for await (const { place, sealed } of mapInOrder(places, fetchesAhead, fetch)) {
     const { n, object } = place
     const segment = index.segments[n]
     if (segment === undefined) throw new Error('the index has fewer segments than the manifest')
-    if (bytes instanceof Failure) {
-      yield { failure: bytes }
+    if (sealed instanceof Failure) {
+      yield { failure: sealed }
       continue
     }
     const open = { pool, parameters: manifest.parameters, label: object.key }
     try {
-      for await (const { raw, lead } of openSegment(bytes, insideOf(segment), open)) {
+      for await (const { raw, lead } of openSegment(sealed, insideOf(segment), open)) {
         if (lead) checkLead(lead, { manifest, role: 'segment', n, offset: segment.offset })
         yield { raw }
       }

@@ -70,6 +70,8 @@ export interface GetOptions extends TransferOptions {
   readonly range?: { readonly start: number; readonly end: number } | undefined
   /** A longer object is 'corrupt', before its bytes are held: for what a hostile store could swell. */
   readonly maxBytes?: number | undefined
+  /** How long the whole object must be, also where a part is asked for; else it is 'corrupt'. */
+  readonly objectBytes?: number | undefined
   /** Of a store with versions; else the newest. */
   readonly version?: string | undefined
 }

@@ -19,6 +19,7 @@ import { manifestKey } from '../../src/format/object-key.ts'
 import type { BackupParameters } from '../../src/model/backup.ts'
 import type { EpochId, RepositoryId, SeriesId, Sha256, SourceName } from '../../src/model/ids.ts'
 import { loadIdentities } from '../../src/pack/identities.ts'
+import { Pieces } from '../../src/pack/pieces.ts'
 import { openSegment, openWithIdentity } from '../../src/pack/unpacker.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { FakePool } from '../pack/fake-pool.ts'
@@ -83,7 +84,9 @@ describe('golden objects', () => {
         parameters: vector.parameters,
         label: 'vector',
       }
-      const parts = await Array.fromAsync(openSegment(vectorFile(vector.file), inside, options))
+      const parts = await Array.fromAsync(
+        openSegment(new Pieces([vectorFile(vector.file)]), inside, options),
+      )
       assert.deepEqual(parts[0]?.lead, vector.lead)
       assert.equal(sha256(concatBytes(parts.map(part => part.raw))), vector.raw.sha256)
     })

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { concatBytes } from '../../src/base/bytes.ts'
 import { packFrame } from '../../src/pack/frame.ts'
 import { openFrames } from '../../src/pack/open.ts'
 import { sealObject } from '../../src/pack/seal.ts'
@@ -37,8 +38,9 @@ export class FakePool {
       case 'seal':
         return sealObject(request)
       case 'hash': {
-        const sha256 = new Uint8Array(createHash('sha256').update(request.bytes).digest())
-        return { kind: 'hashed', bytes: request.bytes, sha256 }
+        const { pieces } = request
+        const sha256 = new Uint8Array(createHash('sha256').update(concatBytes(pieces)).digest())
+        return { kind: 'hashed', pieces, sha256 }
       }
       case 'open':
         return openFrames(request)

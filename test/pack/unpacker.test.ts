@@ -9,6 +9,7 @@ import type { BackupParameters } from '../../src/model/backup.ts'
 import type { Sha256 } from '../../src/model/ids.ts'
 import { generateIdentity, type Identity, loadIdentities } from '../../src/pack/identities.ts'
 import { type PackedObject, Packer } from '../../src/pack/packer.ts'
+import { Pieces } from '../../src/pack/pieces.ts'
 import {
   checkHash,
   openSegment,
@@ -67,7 +68,7 @@ async function opened(
   const parts: Uint8Array[] = []
   const leads: Lead[] = []
   const options = { pool: use, parameters: parametersOf(shape), label }
-  for await (const { raw, lead } of openSegment(bytes, inside, options)) {
+  for await (const { raw, lead } of openSegment(cutAnywhere(bytes), inside, options)) {
     parts.push(raw)
     if (lead) leads.push(lead)
   }
@@ -75,6 +76,16 @@ async function opened(
 }
 
 const fakePool = new FakePool().asPool
+
+function cut(bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer>[] {
+  const count = Math.ceil(bytes.length / size)
+  return Array.from({ length: count }, (_, n) => bytes.slice(n * size, (n + 1) * size))
+}
+
+/** In pieces that end nowhere in particular. */
+function cutAnywhere(bytes: Uint8Array): Pieces {
+  return new Pieces(cut(bytes, Math.max(1, Math.ceil(bytes.length / 7) + 3)))
+}
 
 describe('openSegment()', { timeout: 40_000 }, () => {
   for (const shape of shapes) {
@@ -169,8 +180,12 @@ describe('openSegment()', { timeout: 40_000 }, () => {
     const packed = await sealed(rawBytes(16 * MiB, 0.1), shape)
     const options = { pool, parameters: parametersOf(shape), label }
     const { bytes } = packed.object
-    for await (const _ of openSegment(bytes, insideOf(packed), options)) break
+    let released = 0
+    const pieces = new Pieces([bytes], count => (released += count))
+    const { length } = pieces
+    for await (const _ of openSegment(pieces, insideOf(packed), options)) break
     assert.equal(bytes.length, 0, 'the bytes were not given back')
+    assert.equal(released, length)
   })
 })
 
@@ -179,15 +194,15 @@ describe('checkHash()', () => {
     const bytes = rawBytes(300, 1)
     const sha256 = createHash('sha256').update(bytes).digest('hex') as Sha256
     const expected = { sha256, bytes: 300 }
-    assert.deepEqual(await checkHash(bytes.slice(), expected, { pool, label }), bytes)
+    assert.deepEqual(concatBytes(await checkHash(cut(bytes, 7), expected, { pool, label })), bytes)
     for (let at = 0; at < bytes.length; at += 1) {
       const altered = bytes.slice()
       altered[at] = (altered[at] ?? 0) ^ 128
-      await assert.rejects(checkHash(altered, expected, { pool: fakePool, label }), isCorrupt)
+      await assert.rejects(checkHash([altered], expected, { pool: fakePool, label }), isCorrupt)
     }
     for (const length of [0, 299]) {
       await assert.rejects(
-        checkHash(bytes.slice(0, length), expected, { pool: fakePool, label }),
+        checkHash([bytes.slice(0, length)], expected, { pool: fakePool, label }),
         /has \d+ bytes/,
       )
     }

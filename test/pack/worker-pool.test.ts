@@ -14,7 +14,7 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
     await using pool = new WorkerPool(2)
     const inputs = Array.from({ length: 40 }, (_, n) => rawBytes(1000 * (n + 1), 1, n))
     const wanted = inputs.map(bytes => createHash('sha256').update(bytes).digest('hex'))
-    const replies = inputs.map(bytes => pool.run({ kind: 'hash', bytes }, [bytes]))
+    const replies = inputs.map(bytes => pool.run({ kind: 'hash', pieces: [bytes] }, [bytes]))
     const hashes = (await Promise.all(replies)).map(({ sha256 }) =>
       Buffer.from(sha256).toString('hex'),
     )
@@ -24,9 +24,9 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
   it('moves the buffers of a job, and gives them back in its reply', async () => {
     await using pool = new WorkerPool(1)
     const bytes = rawBytes(5000)
-    const reply = await pool.run({ kind: 'hash', bytes }, [bytes])
+    const reply = await pool.run({ kind: 'hash', pieces: [bytes] }, [bytes])
     assert.equal(bytes.length, 0)
-    assert.deepEqual(reply.bytes, rawBytes(5000))
+    assert.deepEqual(reply.pieces[0], rawBytes(5000))
   })
 
   it('hands a Failure of a thread on with code and hint, and works on', async () => {
@@ -44,7 +44,7 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
     } as const
     await assert.rejects(pool.run(request, [sealed]), error => isFailure(error, 'corrupt'))
     const bytes = rawBytes(10)
-    assert.equal((await pool.run({ kind: 'hash', bytes }, [bytes])).bytes.length, 10)
+    assert.equal((await pool.run({ kind: 'hash', pieces: [bytes] }, [bytes])).pieces[0]?.length, 10)
   })
 
   it('tells a fault of ours from a Failure', async () => {
@@ -65,7 +65,7 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
     const failed = (await settled).filter(({ status }) => status === 'rejected')
     assert.ok(failed.length >= 18, `${failed.length} of 20 waiters were told`)
     const late = rawBytes(10)
-    await assert.rejects(pool.run({ kind: 'hash', bytes: late }, [late]), /closed/)
+    await assert.rejects(pool.run({ kind: 'hash', pieces: [late] }, [late]), /closed/)
     await pool.close()
   })
 
@@ -90,7 +90,7 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
     const round = async () => {
       await using pool = new WorkerPool(3)
       const bytes = rawBytes(10)
-      await pool.run({ kind: 'hash', bytes }, [bytes])
+      await pool.run({ kind: 'hash', pieces: [bytes] }, [bytes])
     }
     await round()
     const before = threads()

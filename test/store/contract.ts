@@ -209,6 +209,16 @@ function reading(test: Test): void {
     await assert.rejects(store.get('long', { maxBytes: 9 }), code('corrupt'))
   })
 
+  test('an object that is not as long as it should be is corrupt, also where a part is asked for', async store => {
+    await store.put('exact', objectOf('0123456789'))
+    for (const range of [undefined, { start: 2, end: 5 }, { start: 0, end: 9 }]) {
+      const whole = text(await store.get('exact', { range, objectBytes: 10 }))
+      assert.equal(whole, '0123456789'.slice(range?.start, range?.end))
+      for (const objectBytes of [9, 11])
+        await assert.rejects(store.get('exact', { range, objectBytes }), code('corrupt'))
+    }
+  })
+
   test('get and size of an absent key are object-missing', async store => {
     await store.put('manifests/a/1.json', objectOf('x'))
     for (const key of ['manifests', 'manifests/a', 'manifests/a/2.json', 'nothing/here']) {

@@ -7,6 +7,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
+import { pagedBytes } from '../../base/bytes.ts'
 import { Failure, systemCodeOf, throwIfAborted } from '../../base/failure.ts'
 import type { NewObject } from '../../model/object.ts'
 import { checkKey, checkPrefix } from '../keys.ts'
@@ -131,7 +132,7 @@ class OpenDirectory implements DirectoryStore {
     try {
       return await this.#withFile(key, async (file, size) => {
         const extent = extentOf(key, size, options)
-        const bytes = new Uint8Array(extent.end - extent.start)
+        const bytes = pagedBytes(extent.end - extent.start)
         for (let at = 0; at < bytes.length; ) {
           throwIfAborted(options.signal)
           const wanted = Math.min(readPieceBytes, bytes.length - at)

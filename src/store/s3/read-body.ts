@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
-import { releaseBytes } from '../../base/bytes.ts'
+import { pagedBytes, releaseBytes } from '../../base/bytes.ts'
 import { Failure } from '../../base/failure.ts'
 import { extentOf, tooLong } from '../ranges.ts'
 import type { GetOptions } from '../store.ts'
@@ -54,7 +54,9 @@ function expectedLength(output: GetObjectCommandOutput, key: string, options: Ge
     last === range.end - 1 &&
     length === range.end - range.start
   ) {
-    return extentOf(key, range.end, options).end - range.start
+    // A server need not say how long the object is.
+    const size = match[3] === '*' ? (options.objectBytes ?? range.end) : Number(match[3])
+    return extentOf(key, size, options).end - range.start
   }
   const got = match ? `bytes ${start} to ${last + 1}` : `the whole object of ${length} bytes`
   const asked = `bytes ${range.start} to ${range.end} were asked for`
@@ -64,7 +66,7 @@ function expectedLength(output: GetObjectCommandOutput, key: string, options: Ge
 // The length is what the server says: an absurd one must not become an out-of-memory bug.
 function allocate(length: number, key: string): Uint8Array<ArrayBuffer> {
   try {
-    return new Uint8Array(length)
+    return pagedBytes(length)
   } catch {
     throw tooLong(key, length)
   }
