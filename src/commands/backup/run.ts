@@ -4,11 +4,9 @@
 //                                          skeleton → index → store
 //   END and exit status 0 → every object confirmed → signature → manifest
 
-import { createHash } from 'node:crypto'
 import { releaseBytes, toHex } from '../../base/bytes.ts'
 import { systemClock } from '../../base/clock.ts'
 import { isFailure } from '../../base/failure.ts'
-import { sendArguments } from '../../btrfs/send.ts'
 import { sha256Of } from '../../catalog/catalog.ts'
 import {
   Journal,
@@ -16,19 +14,18 @@ import {
   type SegmentRecord,
   type UnfinishedRun,
 } from '../../catalog/journal.ts'
-import type { IndexBegin, IndexEnd, IndexRecord } from '../../format/index-record.ts'
 import { encodeLead } from '../../format/lead-frame.ts'
 import { type ObjectRole, objectEnding, objectKey } from '../../format/object-key.ts'
 import type { Backup, BackupParameters, StoredObject } from '../../model/backup.ts'
 import type { RunId, Sha256 } from '../../model/ids.ts'
 import { frameSize } from '../../pack/frame.ts'
-import { IndexWriter } from '../../pack/index-writer.ts'
 import { type PackedObject, Packer, type PackOptions } from '../../pack/packer.ts'
 import type { ReaderFrame } from '../../pack/reader-protocol.ts'
 import { type StreamEnd, StreamReader } from '../../pack/stream-reader.ts'
 import { randomHex } from '../shared/context.ts'
 import { commitRun, finishCommit } from './commit.ts'
 import { retainNow } from './lock.ts'
+import { indexBegin, RunIndex } from './run-index.ts'
 import type { RunOutcome, RunTask } from './task.ts'
 
 /** Failure 'send-failed' is the source's fault: another parent may do better. */
@@ -89,13 +86,10 @@ class BackupRun {
   readonly #journal: Journal
   readonly #segments: Packer
   readonly #indexPacker: Packer
-  readonly #index: IndexWriter
+  readonly #index: RunIndex
   readonly #stored = new Map<number, StoredObject>()
   readonly #storedIndexes = new Map<number, StoredObject>()
-  /** Records that wait for their turn in the index; written between frames. */
-  readonly #records: IndexRecord[] = []
   readonly #prefixes = new Map<number, Sha256>()
-  readonly #skeleton = { hash: createHash('sha256'), bytes: 0 }
   /** Where a frame's memory goes when it was used: back to the reader, while there is one. */
   #spend: (frame: Uint8Array<ArrayBuffer>) => void = releaseBytes
   /** Frames of a segment that an earlier run may have stored already. */
@@ -120,17 +114,14 @@ class BackupRun {
       lead: (n, offset) => this.#lead('index', n, offset),
       store: (packed, signal) => this.#storeIndex(packed, signal),
     })
-    this.#index = new IndexWriter(this.#indexPacker)
+    this.#index = new RunIndex(this.#indexPacker, indexBegin(task, record))
   }
 
   async execute(): Promise<RunOutcome> {
     try {
-      this.#records.push({ kind: 'begin', begin: this.#begin() })
       const end = await this.#sendStream()
       await this.#segments.finish()
-      this.#records.push({ kind: 'end', end: this.#end(end) })
-      await this.#writeRecords()
-      await this.#index.finish()
+      await this.#index.finish(end)
       return await this.#commit(end)
     } catch (error) {
       await Promise.all([this.#segments.stop(error), this.#indexPacker.stop(error)])
@@ -145,7 +136,7 @@ class BackupRun {
       segmentSize: this.#segmentSize,
       expect: { uuid: snapshot.uuid, parent: parent && parent.backup.manifest.stream },
       name: this.#task.name === snapshot.name ? undefined : this.#task.name,
-      onSkeleton: piece => this.#addSkeleton(piece),
+      onSkeleton: piece => this.#index.addSkeleton(piece),
       signal: context.signal,
     })
     this.#spend = frame => reader.takeBack(frame)
@@ -192,7 +183,7 @@ class BackupRun {
     const n = Math.floor(this.#readBytes / this.#segmentSize)
     this.#readBytes += bytes.length
     this.#report()
-    await this.#writeRecords()
+    await this.#index.write()
     const prefix = prefixSha256 as Sha256 | undefined
     if (prefix !== undefined) this.#prefixes.set(n, prefix)
     if (!this.#earlier.has(n)) return this.#segments.add(bytes)
@@ -216,7 +207,7 @@ class BackupRun {
     if (earlier?.prefix === prefix && earlier.raw === rawBytes) {
       const { kind: _kind, prefix: _prefix, ...segment } = earlier
       this.#stored.set(n, { sha256: segment.sha256, bytes: segment.bytes })
-      this.#records.push({ kind: 'segment', segment })
+      this.#index.addSegment(segment)
       for (const frame of frames) this.#spend(frame)
       this.#segments.skip(rawBytes)
       this.#resumedBytes += rawBytes
@@ -257,7 +248,7 @@ class BackupRun {
     if (prefix === undefined) throw new Error(`segment ${n} was sealed before its end was read`)
     await this.#journal.addSegment({ ...segment, prefix })
     this.#stored.set(n, object)
-    this.#records.push({ kind: 'segment', segment })
+    this.#index.addSegment(segment)
   }
 
   async #storeIndex(packed: PackedObject, signal: AbortSignal): Promise<void> {
@@ -287,16 +278,6 @@ class BackupRun {
     return { sha256, bytes }
   }
 
-  async #writeRecords(): Promise<void> {
-    for (const record of this.#records.splice(0)) await this.#index.add(record)
-  }
-
-  #addSkeleton(bytes: Uint8Array): void {
-    this.#skeleton.hash.update(bytes)
-    this.#skeleton.bytes += bytes.length
-    this.#records.push({ kind: 'skeleton', bytes })
-  }
-
   #report(done = false): void {
     const { context, source } = this.#task
     context.emit({
@@ -312,40 +293,6 @@ class BackupRun {
   #lead(role: ObjectRole, n: number, offset: number): Uint8Array<ArrayBuffer> {
     const { repository, series, seq, run } = this.#record
     return encodeLead({ role, repository, series, seq, run, n, offset })
-  }
-
-  #begin(): IndexBegin {
-    const task = this.#task
-    const record = this.#record
-    const { snapshot, parent, protocol } = task
-    const call = { snapshot: snapshot.path, parent: parent?.snapshot.path, protocol }
-    return {
-      version: 1,
-      repository: record.repository,
-      series: record.series,
-      seq: record.seq,
-      run: record.run,
-      signer: task.signingKey.fingerprint,
-      source: task.source,
-      ...(task.epoch !== null && { epoch: task.epoch.name }),
-      host: task.context.hostname,
-      path: task.sourcePath,
-      snapshotName: task.name,
-      snapshotUuid: snapshot.uuid,
-      command: ['btrfs', ...sendArguments(call)],
-      ...task.versions,
-      program: task.context.program,
-    }
-  }
-
-  #end({ summary, sha256 }: StreamEnd): IndexEnd {
-    return {
-      streamSha256: sha256 as Sha256,
-      streamBytes: summary.bytes,
-      commands: summary.commandCount,
-      skeletonSha256: this.#skeleton.hash.digest('hex') as Sha256,
-      skeletonBytes: this.#skeleton.bytes,
-    }
   }
 
   get #segmentSize(): number {
