@@ -9,7 +9,7 @@ import { btrvault } from './btrvault.ts'
 import { type Attempt, type Contender, steps, type Turn } from './contender.ts'
 import { change } from './files.ts'
 import { measure } from './measure.ts'
-import { bareSend, filePipeline, type KeyPair, s3Pipeline } from './pipelines.ts'
+import { bareReceive, bareSend, filePipeline, type KeyPair, s3Pipeline } from './pipelines.ts'
 import { type Sample, tables, verdictLines, verdicts } from './report.ts'
 import { restic } from './restic.ts'
 import { bytesBelow, type Ground, makeGround, makeLive, warm } from './world.ts'
@@ -150,6 +150,7 @@ function chosen(keys: KeyPair): readonly Contender[] {
   const program = options.sources ? sources : bundle
   const all = [
     bareSend(),
+    bareReceive(),
     filePipeline(keys),
     s3Pipeline(keys, existsSync('/usr/bin/aws') ? 'aws' : 'rclone'),
     restic('a folder'),

@@ -31,6 +31,34 @@ export function bareSend(): Contender {
   }
 }
 
+/** The floor of a restore: btrfs receive alone, of streams that lie in the page cache. */
+export function bareReceive(): Contender {
+  return {
+    name: 'btrfs receive < file',
+    begin: async turn => {
+      const [first, second] = snapshots(turn)
+      const file = (name: string) => join(turn.folder, name)
+      const { world } = turn.ground
+      return {
+        repository: turn.folder,
+        before: step => {
+          if (step === 'full') snapshot(turn, first)
+          if (step === 'incremental') snapshot(turn, second)
+          if (step !== 'restore') return
+          world.sh('btrfs send -q --proto 2 "$1" > "$2"', first, file('first'))
+          world.sh('btrfs send -q --proto 2 -p "$1" "$2" > "$3"', first, second, file('second'))
+        },
+        script: step => {
+          if (step !== 'restore') return undefined
+          const receive = (name: string) =>
+            `btrfs receive -q ${quote(turn.target)} < ${quote(file(name))}`
+          return `${receive('first')} && ${receive('second')}`
+        },
+      }
+    },
+  }
+}
+
 interface Pipe {
   readonly isLocal: boolean
   readonly name: string
