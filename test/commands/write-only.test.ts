@@ -4,106 +4,28 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import {
-  DeleteObjectCommand,
-  ListObjectsV2Command,
-  PutBucketPolicyCommand,
-} from '@aws-sdk/client-s3'
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { systemClock } from '../../src/base/clock.ts'
 import { doctor } from '../../src/commands/doctor.ts'
-import { init } from '../../src/commands/init.ts'
 import { list } from '../../src/commands/list.ts'
-import { type PolicyOptions, policyS3 } from '../../src/commands/policy-s3.ts'
 import { status } from '../../src/commands/status.ts'
 import { verify } from '../../src/commands/verify.ts'
-import type { Access, Config, RemoteConfig } from '../../src/config/config.ts'
+import type { Config, RemoteConfig } from '../../src/config/config.ts'
 import { openStore } from '../../src/store/open.ts'
-import { addUser, makeTenant, type Tenant } from '../docs/scene.ts'
 import { objectOf } from '../support/objects.ts'
-import { type Radosgw, startRadosgw } from '../support/radosgw.ts'
-import { makeVault, type Vault } from '../support/vault.ts'
-
-const Bucket = 'my-backups'
-const place = { bucket: Bucket, prefix: 'host-01' }
-const roles: Readonly<Record<'writer' | 'reader', PolicyOptions>> = {
-  writer: { role: 'writer', writeOnly: true, createOnly: false },
-  reader: { role: 'reader', writeOnly: false, createOnly: false },
-}
+import type { Vault } from '../support/vault.ts'
+import { Bucket, makeWriteOnlyScene, type WriteOnlyScene } from './write-only-scene.ts'
 
 describe('a machine that may only put', () => {
-  let server: Radosgw
-  let tenant: Tenant
+  let scene: WriteOnlyScene
   let vault: Vault
-  let writer: ReturnType<typeof addUser>
-  let readingUser: ReturnType<typeof addUser>
   let repository: string
 
   before(async () => {
-    server = await startRadosgw()
-    tenant = await makeTenant(server)
-    writer = addUser(server, tenant.name, 'writer')
-    readingUser = addUser(server, tenant.name, 'reader')
-    await allowRoles()
-    vault = await makeVault({ bare: true })
-    vault.config = configAs(writer.env, 'write-only')
+    scene = await makeWriteOnlyScene()
+    vault = scene.vault
   })
-  after(async () => {
-    await vault?.[Symbol.asyncDispose]()
-    writer?.client.destroy()
-    readingUser?.client.destroy()
-    tenant?.client.destroy()
-    await server?.stop()
-  })
-
-  async function allowRoles(): Promise<void> {
-    const Statement = Object.entries(roles).flatMap(([name, options]) => {
-      const Principal = { AWS: [`arn:aws:iam::${tenant.name}:user/${name}`] }
-      return policyS3(place, options).Statement.map(statement => {
-        return { ...statement, Sid: `${name}${statement.Sid}`, Principal }
-      })
-    })
-    const Policy = JSON.stringify({ Version: '2012-10-17', Statement })
-    await tenant.client.send(new PutBucketPolicyCommand({ Bucket, Policy }))
-  }
-
-  function configAs(env: Record<string, string>, access: Access): Config {
-    const credentials = {
-      accessKeyId: env['AWS_ACCESS_KEY_ID'] ?? '',
-      secretAccessKey: env['AWS_SECRET_ACCESS_KEY'] ?? '',
-    }
-    const { endpoint } = server
-    const address = { kind: 's3', ...place, endpoint, region: 'us-east-1', credentials } as const
-    const remotes = vault.config.remotes.map(remote => ({ ...remote, address, access }))
-    return { ...vault.config, remotes }
-  }
-
-  /** Another machine, with a reader's credentials, a key of its own and nothing remembered. */
-  function reader(env: Record<string, string> = readingUser.env): Config {
-    const config = configAs(env, 'full')
-    const signingKey = vault.world.outside('keys', 'of-the-reader')
-    return {
-      ...config,
-      state: vault.world.outside('state-of-the-reader'),
-      keys: { ...config.keys, signingKey },
-    }
-  }
-
-  async function initWriter(
-    given: { readonly repository?: string } = {},
-    config: Config = vault.config,
-  ) {
-    const { identity, context } = vault
-    const kit = vault.world.outside('kit.md')
-    const report = await init(context, {
-      config,
-      remotes: [],
-      identity,
-      kit,
-      dryRun: false,
-      ...given,
-    })
-    return report.remotes[0]
-  }
+  after(async () => scene?.[Symbol.asyncDispose]())
 
   async function sends(): Promise<string[]> {
     const { sources } = await vault.backup()
@@ -111,32 +33,31 @@ describe('a machine that may only put', () => {
   }
 
   async function keys(): Promise<string[]> {
-    const { Contents = [] } = await tenant.client.send(new ListObjectsV2Command({ Bucket }))
-    return Contents.map(({ Key }) => Key ?? '')
+    return (await scene.objects()).map(({ key }) => key)
   }
 
   test('init makes the repository where none is, and joins it by its id where one is', async () => {
-    const made = await initWriter()
+    const made = await scene.init()
     assert.equal(made?.failure, null)
     assert.deepEqual([made?.made, made?.proven], [true, true])
     assert.ok((await keys()).includes('host-01/RESTORE.md'))
 
     // Now somebody else makes it: the writer may not even read what is there.
     for (const Key of await keys()) {
-      await tenant.client.send(new DeleteObjectCommand({ Bucket, Key }))
+      await scene.tenant.client.send(new DeleteObjectCommand({ Bucket, Key }))
     }
-    const elsewhere = await initWriter({}, reader(tenant.env))
+    const elsewhere = await scene.init({}, scene.reader(scene.tenant.env))
     assert.equal(elsewhere?.failure, null)
     repository = elsewhere?.repository ?? ''
     rmSync(vault.config.state, { recursive: true })
-    const refused = await initWriter()
+    const refused = await scene.init()
     assert.equal(refused?.failure?.exitStatus, 4)
     assert.match(refused?.failure?.message ?? '', /is there already, and its id can not be read/)
-    const joined = await initWriter({ repository })
+    const joined = await scene.init({ repository })
     assert.equal(joined?.failure, null)
     assert.deepEqual([joined?.made, joined?.repository, joined?.proven], [false, repository, true])
     assert.equal(joined?.seen, false)
-    const again = await initWriter()
+    const again = await scene.init()
     assert.equal(again?.repository, repository)
   })
 
@@ -162,7 +83,7 @@ describe('a machine that may only put', () => {
     assert.deepEqual(await sends(), ['differential 2'])
     const told = await status(vault.context, { config: vault.config, maxAgeMs: 86_400_000 })
     assert.equal(told.exitStatus, 0)
-    const restored = await vault.restore({ config: reader() })
+    const restored = await vault.restore({ config: scene.reader() })
     assert.equal(restored.exitStatus, 0)
     assert.deepEqual([restored.chain, restored.comparison?.differenceCount], [[1, 2], 0])
   })
@@ -184,7 +105,7 @@ describe('a machine that may only put', () => {
     assert.match(limited.find(({ name }) => name === 'repository')?.words ?? '', /was told/)
     assert.match(limited.find(({ name }) => name === 'ledger')?.words ?? '', /home: 2 backups/)
     assert.equal(limited.find(({ name }) => name === 'overwrite')?.outcome, 'warn')
-    const owner = await of(configAs(tenant.env, 'write-only'))
+    const owner = await of(scene.configAs(scene.tenant.env, 'write-only'))
     assert.deepEqual(
       owner.filter(({ outcome }) => outcome === 'bad').map(({ name }) => name),
       ['list after write', 'access'],
@@ -206,7 +127,7 @@ describe('a machine that may only put', () => {
     rmSync(vault.config.state, { recursive: true })
     vault.events.length = 0
     await assert.rejects(vault.backup(), /--repository ID/)
-    assert.equal((await initWriter({ repository }))?.failure, null)
+    assert.equal((await scene.init({ repository }))?.failure, null)
     const first = new Date()
     await new Promise(done => setTimeout(done, 1100))
     vault.write('most.txt', 'most')
@@ -215,7 +136,7 @@ describe('a machine that may only put', () => {
       before.filter(key => key.includes('/manifests/')),
       (await keys()).filter(key => before.includes(key) && key.includes('/manifests/')),
     )
-    const config = reader()
+    const config = scene.reader()
     const { identity } = vault
     const listed = await list(vault.context, { config, identity, sources: ['home'], remotes: [] })
     const series = listed.remotes[0]?.series ?? []

@@ -9,10 +9,8 @@ import { FakeClock } from '../../src/base/clock.ts'
 import { backup } from '../../src/commands/backup.ts'
 import { list } from '../../src/commands/list.ts'
 import { plan } from '../../src/commands/plan.ts'
-import type { Context } from '../../src/commands/shared/context.ts'
-import type { Uuid } from '../../src/model/ids.ts'
-import type { Subvolume } from '../../src/model/subvolume.ts'
 import { type Radosgw, startRadosgw } from '../support/radosgw.ts'
+import { type Dates, onClock } from '../support/virtual-dates.ts'
 import { makeScene, type Scene } from './scene.ts'
 import { assertSameTree, type Walk, walk } from './walk.ts'
 
@@ -28,6 +26,7 @@ describe('monthly backups in an archive, and daily ones beside them', () => {
   let bucket: string
   let scene: Scene
   const clock = new FakeClock(Date.parse('2026-09-01T03:00Z'))
+  const dates: Dates = new Map()
   const walks: Walk[] = []
 
   before(async () => {
@@ -44,7 +43,7 @@ describe('monthly backups in an archive, and daily ones beside them', () => {
         return `s3: { bucket: ${bucket}, prefix: p, region: us-east-1, endpoint: '${endpoint}', access_key_file: ${keyFile} }`
       },
     })
-    const context = onClock(scene.context, clock)
+    const context = onClock(scene.context, clock, dates)
     for (const [index, date] of days.entries()) {
       clock.advance(Date.parse(`2026-${date}T03:00Z`) - clock.now())
       scene.mutate(index + 1, 60)
@@ -111,7 +110,7 @@ describe('monthly backups in an archive, and daily ones beside them', () => {
   })
 
   it('says in the plan what is kept, and for which epoch', async () => {
-    const context = onClock(scene.context, clock)
+    const context = onClock(scene.context, clock, dates)
     const { sources } = await plan(context, { config: scene.config, sources: [], forget: false })
     const backups = sources[0]?.remotes[0]?.backups ?? []
     assert.deepEqual(backups[3]?.reasons, [
@@ -143,31 +142,6 @@ describe('monthly backups in an archive, and daily ones beside them', () => {
     await store.close()
   })
 })
-
-/** Snapshots are dated by btrfs: here by the virtual clock instead. */
-function onClock(context: Context, clock: FakeClock): Context {
-  const dated = (one: Subvolume): Subvolume => {
-    const createdAt = made.get(one.uuid)
-    return createdAt === undefined ? one : { ...one, createdAt }
-  }
-  const { btrfs } = context
-  return {
-    ...context,
-    clock,
-    btrfs: {
-      ...btrfs,
-      snapshot: async (...args) => {
-        const one = await btrfs.snapshot(...args)
-        made.set(one.uuid, new Date(clock.now()))
-        return dated(one)
-      },
-      listIn: async (...args) => (await btrfs.listIn(...args)).map(dated),
-      show: async (...args) => dated(await btrfs.show(...args)),
-    },
-  }
-}
-
-const made = new Map<Uuid, Date>()
 
 async function objectsIn({ endpoint, accessKey, secretKey }: Radosgw, Bucket: string) {
   const client = new S3Client({
