@@ -151,7 +151,10 @@ function notesOf(report: StatusReport): readonly Note[] {
   }
   for (const { source, failure, places } of sources) {
     if (failure !== null) notes.push({ tone: 'bad', about: source, ...failure })
-    notes.push(...places.flatMap(place => placeNotes(place, source)))
+    for (const place of places) {
+      const fromLedger = remotes.find(({ remote }) => remote === place.remote)?.fromLedger ?? false
+      notes.push(...placeNotes(place, { source, fromLedger }))
+    }
   }
   for (const { remote, encrypted, provenAt, failure } of remotes) {
     if (!encrypted || provenAt !== null || failure !== null) continue
@@ -167,11 +170,15 @@ function notesOf(report: StatusReport): readonly Note[] {
   return [...notes, ...sources.flatMap(source => quietNotes(source, report))]
 }
 
-function placeNotes(place: PlaceStatus, source: string): readonly Note[] {
+function placeNotes(
+  place: PlaceStatus,
+  { source, fromLedger }: { readonly source: string; readonly fromLedger: boolean },
+): readonly Note[] {
   const { newest, safety } = place
   const about = `${source} on ${place.remote}`
   const notes: Note[] = place.problems.map(({ text: message }) => {
-    return { tone: 'bad', about, message, hint: `run: btrvault verify ${source}` }
+    const where = fromLedger ? 'on a machine that may read there' : 'run'
+    return { tone: 'bad', about, message, hint: `${where}: btrvault verify ${source}` }
   })
   const hint = `run: btrvault backup ${source}`
   if (safety === 'none') {

@@ -9,6 +9,7 @@ import {
   readLedger,
   type UnusableLedger,
 } from '../../catalog/ledger.ts'
+import { loadMadeSnapshots } from '../../catalog/local-state.ts'
 import { seriesSecretOf } from '../../catalog/signing.ts'
 import type { RemoteConfig, SourceConfig } from '../../config/config.ts'
 import type { Backup } from '../../model/backup.ts'
@@ -52,7 +53,8 @@ export async function remoteView(
   const opened = await session.remotes.open(remote)
   if (opened.isWriteOnly) {
     const found = await readLedger(ledgerPlace(session, source, opened))
-    return ledgerView(session, { source, opened }, found)
+    const isLost = found === undefined && (await isLedgerLost(session, source, opened))
+    return ledgerView(session, { source, opened }, isLost ? { unusable: 'it is gone' } : found)
   }
   const catalog = await session.remotes.catalog(remote, session.signers, fresh)
   const series = seriesOf(session, source, opened)
@@ -85,6 +87,21 @@ function ledgerView(
   const { series, highestSeq, newest } = ledger
   const kept = keptOf(session, backups, { source, remote: opened.config, series })
   return { ...unseen, series, backups: kept, highestSeq, newest, problems, ledger }
+}
+
+/** The source was backed up, and here lie manifests of a series that no ledger has. */
+export async function isLedgerLost(
+  session: LookSession,
+  source: SourceConfig,
+  opened: OpenedRemote,
+): Promise<boolean> {
+  const { config } = session
+  const written = new Set((await opened.cache.list()).map(({ series }) => series))
+  for (const one of config.sources) {
+    const ledger = await readLedger(ledgerPlace(session, one, opened))
+    if (ledger !== undefined && !('unusable' in ledger)) written.delete(ledger.series)
+  }
+  return written.size > 0 && (await loadMadeSnapshots(config.state, source.name)).size > 0
 }
 
 /**

@@ -2,12 +2,11 @@
 // which nobody knows whether it was stored. Under the source's lock.
 
 import { beginLedger, type LedgerPlace, readLedger } from '../../catalog/ledger.ts'
-import { loadMadeSnapshots } from '../../catalog/local-state.ts'
 import type { SourceConfig } from '../../config/config.ts'
 import { decodeManifest } from '../../format/manifest.ts'
 import { nowOf, randomHex } from '../shared/context.ts'
 import type { OpenedRemote } from '../shared/remotes.ts'
-import { ledgerPlace } from './remote-view.ts'
+import { isLedgerLost, ledgerPlace } from './remote-view.ts'
 import type { LookSession } from './send.ts'
 import { storeUnseen, trustedMs } from './store-unseen.ts'
 
@@ -40,7 +39,7 @@ async function begin(
 ): Promise<void> {
   const { context } = session
   const why =
-    place.why ?? ((await hasWritten(session, { source, opened })) ? 'it is gone' : undefined)
+    place.why ?? ((await isLedgerLost(session, source, opened)) ? 'it is gone' : undefined)
   await beginLedger(place, randomHex(context, 16))
   const where = `${source.name} on ${opened.config.name}`
   if (why === undefined) {
@@ -54,15 +53,4 @@ async function begin(
     text: `the ledger of ${where} can not be used, ${why}: a new series begins, with a full backup`,
     hint: 'older backups stay where they are and can be restored: btrvault list, with credentials that may read, shows both series',
   })
-}
-
-/** The source was backed up, and here lie manifests of a series that no ledger has. */
-async function hasWritten(session: LookSession, { source, opened }: Here): Promise<boolean> {
-  const { config } = session
-  const written = new Set((await opened.cache.list()).map(({ series }) => series))
-  for (const one of config.sources) {
-    const ledger = await readLedger(ledgerPlace(session, one, opened))
-    if (ledger !== undefined && !('unusable' in ledger)) written.delete(ledger.series)
-  }
-  return written.size > 0 && (await loadMadeSnapshots(config.state, source.name)).size > 0
 }

@@ -119,11 +119,14 @@ export function unmentioned(
 function warnOfProblems(
   { context }: LookSession,
   source: SourceConfig,
-  { problems, remote }: Pick<RemoteView, 'problems'> & { readonly remote: string },
+  { problems, remote, opened }: Pick<RemoteView, 'problems' | 'opened'> & Pick<Place, 'remote'>,
 ): void {
+  const hint = opened.isWriteOnly
+    ? 'run btrvault verify on a machine that may read there'
+    : 'run btrvault verify'
   for (const problem of problems) {
     if (problem.kind === 'signature-missing') continue
     const text = `remote ${remote}: ${problem.text}`
-    context.emit({ kind: 'warning', source: source.name, text, hint: 'run btrvault verify' })
+    context.emit({ kind: 'warning', source: source.name, text, hint })
   }
 }
