@@ -73,8 +73,8 @@ export function nameInBackup(
  */
 export function adoptedToSend(
   { rules, backups }: EpochSituation,
-  { snapshots, forgotten }: AdoptedChoice,
-  at: At & { readonly regardless: boolean },
+  { snapshots, forgotten, isRoot, wantsNewest }: AdoptedChoice,
+  at: At,
 ): Subvolume[] {
   const { keep } = rules.policy
   const there = new Set(backups.map(({ manifest }) => manifest.snapshot.uuid))
@@ -84,19 +84,23 @@ export function adoptedToSend(
     'manifest' in one ? momentOf(one) : snapshotMoment(one)
   const ordered = inOrderOfMaking<Subvolume | Backup>([...gone, ...snapshots], makingOf)
   const reasons = keepMoments(ordered, { keep, minAgeMs: 0 }, at)
-  const keepsNewest = at.regardless || (keep.spans.length === 0 && keep.last === 0)
+  const keepsNewest = wantsNewest || (keep.spans.length === 0 && keep.last === 0)
   const isWanted = (one: Subvolume) =>
     !!reasons.get(one)?.some(({ kind }) => isRule(kind) || (kind === 'newest' && keepsNewest))
   const inOrder = inOrderOfMaking(snapshots, snapshotMoment).map(({ item }) => item)
   const lacking = inOrder.filter(({ uuid }) => !there.has(uuid) && !forgotten.has(uuid))
   const wanted = lacking.filter(isWanted)
-  return wanted.length === 0 && there.size === 0 ? lacking.slice(-1) : wanted
+  return wanted.length === 0 && there.size === 0 && isRoot ? lacking.slice(-1) : wanted
 }
 
 export interface AdoptedChoice {
   readonly snapshots: readonly Subvolume[]
   /** Whose backups were forgotten, and wait for their end: somebody, or the rule, wants none of them. */
   readonly forgotten: ReadonlySet<Uuid>
+  /** The epoch branches from none whose first backup counts for it too. */
+  readonly isRoot: boolean
+  /** Whether it is due or not. */
+  readonly wantsNewest: boolean
 }
 
 function isRule(kind: KeepReason['kind']): boolean {

@@ -8,7 +8,7 @@ import type { Plan, Problem, SendStep, Step } from '../model/plan.ts'
 import type { Subvolume } from '../model/subvolume.ts'
 import { adoptedToSend } from './adopted.ts'
 import { behindBy, behindOn, dueEpochs } from './due.ts'
-import { epochSituations } from './epochs.ts'
+import { epochSituations, isLeaf, withoutCovered } from './epochs.ts'
 import { keepLocally } from './local-keep.ts'
 import { futureParents, poolOf } from './pool.ts'
 import { sendsTo, unfinishedEpoch } from './sends.ts'
@@ -54,10 +54,16 @@ export function planBackup(situation: SourceSituation, now: Date, wishes: PlanWi
 /** Others make the snapshots: there is nothing to make, and nothing to wait for. */
 function planAdopted(situation: SourceSituation, now: Date, wishes: PlanWishes): Plan {
   const { snapshots, remotes, timeZone } = situation
-  const at = { now, timeZone, regardless: wishes.regardless ?? false }
+  const at = { now, timeZone }
   const steps = remotes.flatMap(remote => {
-    const choice = { snapshots, forgotten: remote.forgotten ?? new Set<Uuid>() }
-    const behind = behindBy(remote, epoch => adoptedToSend(epoch, choice, at))
+    const all = epochSituations(remote)
+    const roots = new Set(withoutCovered(all).map(({ rules }) => rules.epoch))
+    const forgotten = remote.forgotten ?? new Set<Uuid>()
+    const behind = behindBy(remote, epoch => {
+      const isRoot = roots.has(epoch.rules.epoch)
+      const wantsNewest = (wishes.regardless ?? false) && isLeaf(epoch, all)
+      return adoptedToSend(epoch, { snapshots, forgotten, isRoot, wantsNewest }, at)
+    })
     return sendsTo(situation, remote, { now, behind, due: [] })
   })
   return { steps, problems: [] }
