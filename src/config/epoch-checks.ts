@@ -2,6 +2,7 @@
 // branches from.
 
 import type { ConfigProblem } from './config.ts'
+import { didYouMean, nearest } from './nearest.ts'
 import { nameOf, problem } from './problems.ts'
 import { isSection, type Section, sectionOf } from './sections.ts'
 import { parseKeep } from './values.ts'
@@ -70,6 +71,11 @@ function branchProblems(entries: readonly Entry[], source: YamlSource): ConfigPr
       const text = `differs only in capitals from the epoch ${near.epoch}; write ${near.epoch}`
       found.push(problem(place, text, source))
     }
+    const meant = near === undefined ? meantBy(entry, entries) : undefined
+    if (meant !== undefined) {
+      const text = `names the epoch ${branchFrom}, which no rules of the list have${didYouMean(branchFrom, [meant])}; write ${meant}`
+      found.push(problem(place, text, source))
+    }
     const circle = circleFrom(entry, entries)
     if (circle !== undefined) {
       const instead = 'another epoch, or no such line where the first one begins'
@@ -83,6 +89,24 @@ function branchProblems(entries: readonly Entry[], source: YamlSource): ConfigPr
     }
   }
   return found
+}
+
+/** Of shorter names one is as near to another as to any. */
+const fewestLetters = 4
+
+/**
+ * The epoch of the list that `branch_from` was to name; undefined where it may well name a former
+ * one: that of another year differs in digits, and what takes a former one's place branches from it.
+ */
+function meantBy({ branchFrom }: Entry, entries: readonly Entry[]): string | undefined {
+  if (branchFrom === undefined) return undefined
+  const lettersOf = (name: string) => name.replaceAll(/\d/g, '').toLowerCase()
+  const letters = lettersOf(branchFrom)
+  const others = entries.flatMap(other =>
+    other.branchFrom === branchFrom || other.epoch === undefined ? [] : [other.epoch],
+  )
+  const choices = others.filter(name => lettersOf(name) !== letters)
+  return letters.length < fewestLetters ? undefined : nearest(branchFrom, choices)
 }
 
 /** Only of what stands in the list: a former epoch branches from nothing that matters any more. */
