@@ -3,28 +3,28 @@
 
 import { isFailure, throwIfAborted } from '../base/failure.ts'
 import { lockHolder } from '../base/file-lock.ts'
-import { type CatalogProblem, chainOf } from '../catalog/catalog.ts'
+import type { CatalogProblem } from '../catalog/catalog.ts'
 import { loadJournal } from '../catalog/journal.ts'
 import { journalPath, loadMadeSnapshots, lockPath } from '../catalog/local-state.ts'
 import { seriesSecretOf } from '../catalog/signing.ts'
 import type { Config, RemoteConfig, SourceConfig } from '../config/config.ts'
-import { type Backup, storedBytes } from '../model/backup.ts'
+import type { Backup } from '../model/backup.ts'
 import type { SourceName, Uuid } from '../model/ids.ts'
 import { describeRemote } from '../model/remote.ts'
-import type { Subvolume } from '../model/subvolume.ts'
 import { epochSituations } from '../plan/epochs.ts'
 import { newestOf } from '../plan/moments.ts'
 import { parentCandidates } from '../plan/parents.ts'
-import { hasChanged } from '../plan/plan-backup.ts'
 import type { SeriesRules } from '../plan/situation.ts'
 import { type RemoteView, remoteView } from './backup/remote-view.ts'
 import type { LookSession } from './backup/send.ts'
 import { lookForSnapshots } from './backup/snapshots.ts'
 import { type Context, nowOf } from './shared/context.ts'
-import { type EpochLabel, epochLabel, epochNamesOf } from './shared/epoch-names.ts'
+import { epochNamesOf } from './shared/epoch-names.ts'
 import { readSigningPair } from './shared/keys.ts'
 import { lookPatienceMs, type OpenedRemote, Remotes } from './shared/remotes.ts'
 import { type FailureReport, incompleteStatus, reportObstacle } from './shared/report.ts'
+import { bytesOf, type EpochStatus, epochStatuses } from './status/epochs.ts'
+import { changed, type Here, type NewestBackup, newestBackup } from './status/newest.ts'
 
 export interface StatusOptions {
   readonly config: Config
@@ -59,8 +59,8 @@ export interface SourceStatus {
 
 /**
  * - safe: the newest backup holds what is there, or is young enough.
- * - stale: the source changed since, or may have, and the newest backup is too old.
- * - none: there is no backup.
+ * - stale: the source changed since, or may have, and the newest backup is too old, or that of an epoch.
+ * - none: there is no backup, or none that counts for one of its epochs.
  * - damaged: something about the backups is not as it should be, whatever their age.
  * - unknown: nobody could look.
  */
@@ -71,6 +71,8 @@ export interface PlaceStatus {
   readonly remote: string
   readonly safety: Safety
   readonly newest: NewestBackup | null
+  /** Each by its own rule, as the configuration has them; empty where it has one set of rules. */
+  readonly epochs: readonly EpochStatus[]
   readonly backupCount: number
   /** Of all its backups there. */
   readonly storedBytes: number
@@ -81,17 +83,6 @@ export interface PlaceStatus {
   readonly unfinished: { readonly segmentCount: number; readonly storedBytes: number } | null
   readonly problems: readonly Omit<CatalogProblem, 'series'>[]
   readonly failure: FailureReport | null
-}
-
-export interface NewestBackup {
-  readonly id: number
-  /** When its snapshot was taken: everything until then is in it. */
-  readonly snapshotTime: Date
-  /** Null where it is of none that has a name. */
-  readonly epoch: EpochLabel | null
-  readonly ageMs: number
-  /** Backups that must be read to restore it, itself included. */
-  readonly chainLength: number
 }
 
 export interface RemoteStatus {
@@ -192,12 +183,6 @@ async function sourceStatus(look: Look, source: SourceConfig): Promise<SourceSta
   }
 }
 
-interface Here {
-  readonly subvolume: Subvolume
-  /** Oldest first. */
-  readonly snapshots: readonly Subvolume[]
-}
-
 async function lookHere(
   { context, options }: Look,
   source: SourceConfig,
@@ -256,15 +241,20 @@ async function placeStatus(look: Look, place: Place): Promise<PlaceStatus> {
   const changedSince = here && newest ? changed(here, newest) : null
   const unfinished = await attempt(() => unfinishedRun(look, place, backups))
   const ruleSets = source.remotes.find(one => one.remote === remote)?.ruleSets ?? []
-  const told = newest && newestBackup(look, newest, { backups, epochNames })
+  const series = { backups, ruleSets, epochNames }
+  const { config, maxAgeMs } = look.options
+  const now = nowOf(look.context)
+  const told = newest ? newestBackup(newest, series, now) : null
+  const epochs = epochStatuses(series, { here, now, timeZone: config.timezone, maxAgeMs })
   return {
     remote,
-    safety: safetyOf(look, { problems, newest: told ?? null, changedSince }),
-    newest: told ?? null,
+    safety: safetyOf(look, { problems, newest: told, changedSince, epochs }),
+    newest: told,
+    epochs,
     backupCount: backups.length,
-    storedBytes: backups.reduce((sum, { manifest }) => sum + storedBytes(manifest), 0),
+    storedBytes: bytesOf(backups),
     changedSince,
-    nextIsFull: here !== null && isFullNext(here, { backups, ruleSets, epochNames }),
+    nextIsFull: here !== null && isFullNext(here, series),
     unfinished: orNull(unfinished) ?? null,
     problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
     failure: 'failure' in unfinished ? unfinished.failure : null,
@@ -284,6 +274,7 @@ function nothing(remote: string): PlaceStatus {
     remote,
     safety: 'unknown',
     newest: null,
+    epochs: [],
     backupCount: 0,
     storedBytes: 0,
     changedSince: null,
@@ -294,37 +285,13 @@ function nothing(remote: string): PlaceStatus {
   }
 }
 
-/** Whether the source is no longer what the backup holds. */
-function changed({ subvolume, snapshots }: Here, { manifest }: Backup): boolean {
-  const { uuid, sourceUuid, generation } = manifest.snapshot
-  if (sourceUuid !== subvolume.uuid) return true
-  const snapshot = snapshots.find(one => one.uuid === uuid)
-  return snapshot ? hasChanged(subvolume, snapshot) : subvolume.generation > generation
-}
+type Facts = Pick<PlaceStatus, 'problems' | 'newest' | 'changedSince' | 'epochs'>
 
-function newestBackup(
-  { context }: Look,
-  newest: Backup,
-  { backups, epochNames }: Pick<SeriesRules, 'backups' | 'epochNames'>,
-): NewestBackup {
-  const { seq, snapshot } = newest.manifest
-  return {
-    id: seq,
-    snapshotTime: snapshot.createdAt,
-    epoch: epochLabel(newest.manifest, epochNames),
-    ageMs: Math.max(0, context.clock.now() - snapshot.createdAt.getTime()),
-    chainLength: chainOf(newest, backups).length,
-  }
-}
-
-function safetyOf(
-  { options }: Look,
-  facts: Pick<PlaceStatus, 'problems' | 'newest' | 'changedSince'>,
-): Safety {
-  if (facts.problems.length > 0) return 'damaged'
-  if (facts.newest === null) return 'none'
-  if (facts.changedSince === false || facts.newest.ageMs <= options.maxAgeMs) return 'safe'
-  return 'stale'
+function safetyOf({ options }: Look, { problems, newest, changedSince, epochs }: Facts): Safety {
+  if (problems.length > 0) return 'damaged'
+  if (newest === null || epochs.some(({ safety }) => safety === 'none')) return 'none'
+  if (epochs.some(({ safety }) => safety === 'stale')) return 'stale'
+  return changedSince === false || newest.ageMs <= options.maxAgeMs ? 'safe' : 'stale'
 }
 
 async function unfinishedRun(

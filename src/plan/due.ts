@@ -89,6 +89,14 @@ function isDue(
   })
 }
 
+/** When the rule wants another backup after one of that time: when the first of its spans is over. */
+export function dueFrom({ rules }: EpochSituation, newest: Date, timeZone: string): Date {
+  const ends = rules.policy.keep.spans.map(
+    ({ unit }) => new Spans(unit, timeZone).at(newest.getTime()).endMs,
+  )
+  return ends.length === 0 ? newest : new Date(Math.min(...ends))
+}
+
 /** The first snapshots of spans of which the remote has no backup that is as old; oldest first. */
 function snapshotsToSend(
   { rules: { policy }, backups }: EpochSituation,

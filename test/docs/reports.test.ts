@@ -107,7 +107,7 @@ keys: { recipients: [$(sed -n 's/^# public key: //p' identity.txt)] }
 sources:
   home: { path: /home, snapshots: /.snapshots/home, remotes: { disk: { keep: 999d last 3, full_every: 1y, shape: chain }, absent: {} } }
   gone: { path: /nowhere, snapshots: { path: /.snapshots/gone, keep: 7d }, remotes: { disk: {} } }
-  full: { path: /home/full, snapshots: /.snapshots/full, nested: [inner], remotes: { plain: { epoch: first } } }
+  full: { path: /home/full, snapshots: /.snapshots/full, nested: [inner], remotes: { plain: [{ epoch: first }, { epoch: second }] } }
   theirs: { path: /home/theirs, snapshots: { existing: /.snapshots/theirs-* }, remotes: { plain: {} } }
 remotes:
   disk: { directory: { path: /mnt/disk/backups }, limit: { up: 100MiB/s, down: 100MiB/s } }

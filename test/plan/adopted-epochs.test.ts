@@ -66,7 +66,7 @@ function situationWith(
 function sendsOf(situation: SourceSituation): readonly SendStep[] {
   return planBackup(situation, now).steps.map(step => {
     assert.equal(step.kind, 'send', 'L11: nothing is made here, and nothing deleted')
-    return step as SendStep
+    return step
   })
 }
 

@@ -1,9 +1,9 @@
 // btrvault status: what is safe, since when, and what is not.
 
 import { formatBytes, plural } from '../../base/units.ts'
+import type { EpochStatus } from '../../commands/status/epochs.ts'
 import type { PlaceStatus, Safety, SourceStatus, StatusReport } from '../../commands/status.ts'
 import { parseDuration } from '../../config/values.ts'
-import type { Tone } from '../colour.ts'
 import { escapeControls } from '../escape.ts'
 import { ageText, localTime } from '../local-time.ts'
 import { type Cell, type Column, formatTable } from '../table.ts'
@@ -16,7 +16,7 @@ export const statusVerb: Verb = {
   name: 'status',
   summary: 'say what is safe, since when, and what is not',
   description:
-    'Say in one screen what is safe, since when, and what is not: for each source and remote the newest backup, whether the source changed since, and what an interrupted run has left to finish. Nothing is changed.\n\nA source is safe on a remote when its newest backup there holds all that is in it now, or is younger than --max-age, and nothing about its backups is wrong. The exit status is 0 only when every source is safe on every remote that it names; what cannot be looked at is not safe.',
+    'Say in one screen what is safe, since when, and what is not: for each source and remote the newest backup, whether the source changed since, and what an interrupted run has left to finish. Nothing is changed.\n\nA source is safe on a remote when its newest backup there holds all that is in it now, or is younger than --max-age, and nothing about its backups is wrong. Where it has several epochs there, each has a line of its own and is held to its own keep rule: a monthly one is too old when the source changed, and its month is over for longer than --max-age. The exit status is 0 only when every source is safe on every remote that it names; what cannot be looked at is not safe.',
   examples: [
     { does: 'one screen', line: 'btrvault status' },
     { does: 'for a monitor', line: 'btrvault status --json --max-age 2d' },
@@ -109,28 +109,47 @@ const marks: Readonly<Record<Safety, Cell>> = {
 
 function rowsOf({ sources, timezone }: StatusReport): readonly (readonly Cell[])[] {
   return sources.flatMap(({ source, places }) =>
-    places.map(place => {
-      const { newest, remote, safety } = place
-      const name: Cell = { text: source, tone: 'strong' }
-      const start = [marks[safety], name, remote]
-      if (newest === null) {
-        const words = safety === 'unknown' ? 'unknown' : 'no backup'
-        return [...start, { text: words, tone: 'bad' as Tone }]
-      }
-      return [
-        ...start,
-        localTime(newest.snapshotTime, timezone),
-        { text: ageText(newest.ageMs), tone: safety === 'stale' ? 'bad' : 'plain' },
-        sinceCell(place),
-        String(place.backupCount),
-        String(newest.chainLength),
-        formatBytes(place.storedBytes),
-      ]
-    }),
+    places.flatMap(place => placeRows(place, source, timezone)),
   )
 }
 
-function sinceCell({ changedSince }: PlaceStatus): Cell {
+/** All of its backups there; below, each epoch where it has several. */
+function placeRows(place: PlaceStatus, source: string, timezone: string): readonly Cell[][] {
+  const { remote, safety, epochs } = place
+  const absent = safety === 'unknown' ? 'unknown' : 'no backup'
+  const name: Cell = { text: source, tone: 'strong' }
+  return [
+    [marks[safety], name, remote, ...standing(place, { timezone, absent })],
+    ...epochs.map(epoch => [
+      marks[epoch.safety],
+      '',
+      `  ${nameOf(epoch)}`,
+      ...standing(epoch, { timezone, absent: 'no backup' }),
+    ]),
+  ]
+}
+
+function standing(
+  one: PlaceStatus | EpochStatus,
+  { timezone, absent }: { readonly timezone: string; readonly absent: string },
+): readonly Cell[] {
+  const { newest, safety, backupCount } = one
+  if (newest === null) return [{ text: absent, tone: 'bad' }]
+  return [
+    localTime(newest.snapshotTime, timezone),
+    { text: ageText(newest.ageMs), tone: safety === 'stale' ? 'bad' : 'plain' },
+    sinceCell(one),
+    String(backupCount),
+    String(newest.chainLength),
+    formatBytes(one.storedBytes),
+  ]
+}
+
+function nameOf({ name }: EpochStatus): string {
+  return name ?? '(without one)'
+}
+
+function sinceCell({ changedSince }: PlaceStatus | EpochStatus): Cell {
   if (changedSince === null) return { text: 'unknown', tone: 'warning' }
   return changedSince ? 'changed' : { text: 'nothing', tone: 'quiet' }
 }
@@ -153,7 +172,7 @@ function notesOf(report: StatusReport): readonly Note[] {
     if (failure !== null) notes.push({ tone: 'bad', about: source, ...failure })
     for (const place of places) {
       const fromLedger = remotes.find(({ remote }) => remote === place.remote)?.fromLedger ?? false
-      notes.push(...placeNotes(place, { source, fromLedger }))
+      notes.push(...placeNotes(place, { source, fromLedger, report }))
     }
   }
   for (const { remote, encrypted, provenAt, failure } of remotes) {
@@ -172,19 +191,25 @@ function notesOf(report: StatusReport): readonly Note[] {
 
 function placeNotes(
   place: PlaceStatus,
-  { source, fromLedger }: { readonly source: string; readonly fromLedger: boolean },
+  {
+    source,
+    fromLedger,
+    report,
+  }: { readonly source: string; readonly fromLedger: boolean; readonly report: StatusReport },
 ): readonly Note[] {
-  const { newest, safety } = place
+  const { newest } = place
   const about = `${source} on ${place.remote}`
   const notes: Note[] = place.problems.map(({ text: message }) => {
     const where = fromLedger ? 'on a machine that may read there' : 'run'
     return { tone: 'bad', about, message, hint: `${where}: btrvault verify ${source}` }
   })
   const hint = `run: btrvault backup ${source}`
-  if (safety === 'none') {
+  const late = place.epochs.flatMap(epoch => lateText(epoch, report))
+  if (newest === null && place.safety === 'none') {
     notes.push({ tone: 'bad', about, message: 'there is no backup of it yet', hint })
-  }
-  if (safety === 'stale' && newest !== null) {
+  } else if (late.length > 0) {
+    notes.push(...late.map((message): Note => ({ tone: 'bad', about, message, hint })))
+  } else if (newest !== null && place.safety === 'stale') {
     const may = place.changedSince === null ? 'may have changed' : 'changed'
     const message = `the newest backup is ${ageText(newest.ageMs)} old, and the source ${may} since`
     notes.push({ tone: 'bad', about, message, hint })
@@ -194,6 +219,16 @@ function placeNotes(
     notes.push({ tone: 'warning', about, message })
   }
   return notes
+}
+
+function lateText(epoch: EpochStatus, { timezone }: StatusReport): readonly string[] {
+  const { safety, newest, dueSince, changedSince } = epoch
+  if (safety === 'none') return [`there is no backup for the epoch ${nameOf(epoch)} yet`]
+  if (safety === 'safe' || newest === null || dueSince === null) return []
+  const may = changedSince === null ? 'may have changed' : 'changed'
+  return [
+    `the newest backup for the epoch ${nameOf(epoch)} is ${ageText(newest.ageMs)} old, the next one is due since ${localTime(dueSince, timezone)}, and the source ${may}`,
+  ]
 }
 
 function quietNotes(status: SourceStatus, { timezone }: StatusReport): readonly Note[] {
