@@ -13,6 +13,7 @@ import { status } from '../../src/commands/status.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseKeepRule, type RuleSet } from '../../src/model/policy.ts'
 import { rulesOf } from '../plan/epoch-scenarios.ts'
+import { untilJournaled } from '../support/journaled.ts'
 import { makeVault, type Vault } from '../support/vault.ts'
 
 let vault: Vault
@@ -30,7 +31,10 @@ beforeEach(async () => {
     features: store.features,
     put: async (key, object, options) => {
       if (options?.kind === 'segment') {
-        if (segmentsLeft <= 0) throw new Failure('store-refused', 'cannot put: the test says no')
+        if (segmentsLeft <= 0) {
+          await untilJournaled(vault, classes.length)
+          throw new Failure('store-refused', 'cannot put: the test says no')
+        }
         segmentsLeft -= 1
         classes.push(options.storageClass)
       }

@@ -15,6 +15,7 @@ import { status } from '../../src/commands/status.ts'
 import { assertSameTree, type Walk, walk } from '../kernel/walk.ts'
 import { rulesOf } from '../plan/epoch-scenarios.ts'
 import { FaultyStore } from '../support/faulty-store.ts'
+import { untilJournaled } from '../support/journaled.ts'
 import type { Vault } from '../support/vault.ts'
 import { type Dates, onClock } from '../support/virtual-dates.ts'
 import { makeWriteOnlyScene, type WriteOnlyScene } from './write-only-scene.ts'
@@ -94,9 +95,16 @@ describe('epochs on a remote that this machine only writes to', () => {
         onCall: ({ operation, key }) => {
           if (operation !== 'put' || !key.startsWith(prefix)) return undefined
           seen += 1
-          return seen > from ? { kind: 'fail-before', error: refusal } : undefined
+          return seen > from
+            ? { kind: 'run', when: 'before', run: async () => await refuse(from) }
+            : undefined
         },
       })
+  }
+
+  async function refuse(storedCount: number): Promise<never> {
+    await untilJournaled(vault, storedCount)
+    throw new Failure('store-refused', 'cannot put: the test says no')
   }
 
   it('the first is monthly, a daily one branches from it, and the next day goes on from that', async () => {
@@ -220,5 +228,3 @@ describe('epochs on a remote that this machine only writes to', () => {
     utimesSync(join(vault.config.state, 'sources', 'home', 'journal-disk'), now, now)
   }
 })
-
-const refusal = new Failure('store-refused', 'cannot put: the test says no')
