@@ -88,7 +88,7 @@ export interface SeriesVerification {
   readonly damages: readonly Damage[]
   /** All that could not be looked at, each reason once. */
   readonly doubts: readonly ReportedDoubt[]
-  /** Objects that no manifest names; null when nobody looked. */
+  /** Objects that no good manifest names; null when nobody looked. */
   readonly unnamed: UnnamedObjects | null
 }
 
@@ -175,8 +175,9 @@ async function verifySeries(
   const wanted = verifyLevels.indexOf(options.level)
   const reached = (level: VerifyLevel) => wanted >= verifyLevels.indexOf(level)
   meter.begin(`${source ?? `series ${series.slice(0, 8)}`} on ${opened.remote}`)
+  const hidden = (opened.catalog.hidden.get(series) ?? []).map(({ backup }) => backup)
   const unnamed = reached('present')
-    ? await verifyPresent(opened.repository, { series, ledger }, context.signal)
+    ? await verifyPresent(opened.repository, { series, ledger, hidden }, context.signal)
     : null
   if (reached('decrypts')) await verifyStreams(session, opened.repository, ledger)
   else if (reached('bytes')) await verifyObjects(session, opened.repository, ledger)

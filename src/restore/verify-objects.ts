@@ -3,8 +3,10 @@
 
 import { forEachLimited } from '../base/concurrency.ts'
 import { Failure, isFailure } from '../base/failure.ts'
+import { namedObjects } from '../catalog/commit.ts'
 import type { Repository } from '../catalog/repository.ts'
 import { type ObjectRole, rolePrefix } from '../format/object-key.ts'
+import type { Backup, Manifest } from '../model/backup.ts'
 import type { SeriesId } from '../model/ids.ts'
 import { Pieces } from '../pack/pieces.ts'
 import type { WorkerPool } from '../pack/worker-pool.ts'
@@ -17,24 +19,32 @@ export interface UnnamedObjects {
   readonly bytes: number
 }
 
+export interface SeriesToVerify {
+  readonly series: SeriesId
+  readonly ledger: SeriesLedger
+  /** Forgotten ones: nothing is proven of them, and their objects are theirs. */
+  readonly hidden: readonly Backup[]
+}
+
 /** One list for each kind of object; enters what is missing or has another size. */
 export async function verifyPresent(
   { store }: Repository,
-  { series, ledger }: { readonly series: SeriesId; readonly ledger: SeriesLedger },
+  { series, ledger, hidden }: SeriesToVerify,
   signal: AbortSignal,
 ): Promise<UnnamedObjects> {
+  const ofHidden = new Set(hidden.flatMap(({ manifest }) => keysOf(manifest)))
   const unnamed = { count: 0, bytes: 0 }
   for (const role of ['segment', 'index'] as const) {
     const expected = placesOf(ledger, role)
     try {
       for await (const { key, bytes } of store.list(rolePrefix(role, series), { signal })) {
         const place = expected.get(key)
-        if (place === undefined) {
-          unnamed.count += 1
-          unnamed.bytes += bytes
-        } else {
+        if (place !== undefined) {
           expected.delete(key)
           enterSize(place, bytes)
+        } else if (!ofHidden.has(key)) {
+          unnamed.count += 1
+          unnamed.bytes += bytes
         }
       }
       // L9: only a list that ended normally tells that something is not there.
@@ -45,6 +55,10 @@ export async function verifyPresent(
     }
   }
   return unnamed
+}
+
+function keysOf(manifest: Manifest): string[] {
+  return [...namedObjects(manifest)].map(({ key }) => key)
 }
 
 /** One object of one backup. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Failure } from '../../src/base/failure.ts'
 import { type Btrfs, systemBtrfs } from '../../src/btrfs/btrfs.ts'
+import { forget } from '../../src/commands/forget.ts'
 import { verify } from '../../src/commands/verify.ts'
 import type { SourceConfig } from '../../src/config/config.ts'
 import { asSourceName, type SourceName } from '../../src/model/ids.ts'
@@ -84,6 +85,20 @@ describe('verify(), of what is whole,', () => {
     } finally {
       scene.vault.deleteObject(key)
     }
+  })
+
+  it('takes the objects of a forgotten backup for no leftovers, and proves nothing of it', async () => {
+    const { config } = scene.vault
+    const asked = { sources: ['home'], remotes: [], ids: [2], dryRun: false, agree: async () => {} }
+    await scene.whileDamaged(
+      async () => void (await forget(scene.vault.context, { config, ...asked })),
+      async () => {
+        const report = await scene.verifyAt('present')
+        assert.equal(report.exitStatus, 0)
+        assert.equal(last(report).backups.total, 3)
+        assert.deepEqual(only(report).unnamed, { count: 0, bytes: 0 })
+      },
+    )
   })
 
   it('has a word to say about a guide that is not the one we write', async () => {
