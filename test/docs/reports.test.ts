@@ -10,6 +10,8 @@ import {
   reportRows,
   reportTypes,
 } from '../../scripts/report-reference.ts'
+import type { ExitStatus } from '../../src/cli/exits.ts'
+import { exitsOf } from '../../src/cli/help.ts'
 import { verbs } from '../../src/cli/verbs.ts'
 import { type BtrfsWorld, makeBtrfsWorld } from '../support/btrfs-world.ts'
 import { readPage } from './markdown.ts'
@@ -175,6 +177,21 @@ run verify
 run verify --level decrypts
 run list
 run status
+cp /mnt/disk/backups/repository.json /tmp/repository.json
+for version in 2 none gone; do
+  sed "s/: 1,/: $version,/" /tmp/repository.json > /mnt/disk/backups/repository.json
+  [ $version != gone ] || rm /mnt/disk/backups/repository.json
+  run init --remote disk
+  run plan home
+  run backup home
+  run list home --remote disk
+  run verify home --remote disk
+  run restore home --remote disk --to /mnt/new --identity identity.txt
+  run forget home --yes
+  run undelete home --all
+  run prune disk --yes
+  run du disk
+done
 `
 
 describe('docs/reports.md', () => {
@@ -224,6 +241,20 @@ describe('docs/reports.md', () => {
       if (error) assert.deepEqual(Object.keys(error), ['code', 'message', 'hint', 'exit'])
     }
     assert.ok(documents.some(({ error }) => error !== undefined))
+  })
+
+  test('has no exit status that the help of its command does not list', () => {
+    const all = verbs.flatMap(verb => [
+      { name: verb.name, verb },
+      ...(verb.verbs ?? []).map(below => ({ name: `${verb.name} ${below.name}`, verb: below })),
+    ])
+    const unlisted = documents.flatMap(({ command, exit }) => {
+      const verb = all.find(({ name }) => name === command)?.verb
+      assert.ok(verb, String(command))
+      return exitsOf(verb).includes(exit as ExitStatus) ? [] : [`${command}: ${exit}`]
+    })
+    assert.deepEqual([...new Set(unlisted)], [])
+    for (const status of [4, 10, 40]) assert.ok(documents.some(({ exit }) => exit === status))
   })
 
   test('describes every field that is printed, and no other', () => {

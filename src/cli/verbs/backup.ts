@@ -42,7 +42,7 @@ export const backupVerb: Verb = {
     },
   ],
   mutates: true,
-  exits: [3, 4, 10, 11, 20, 30],
+  exits: [3, 4, 10, 11, 20, 30, 31, 40],
   run: runBackup,
 }
 

@@ -18,7 +18,7 @@ export const duVerb: Verb = {
   examples: [{ does: 'one remote', line: 'btrvault du aws' }],
   arguments: [{ name: 'remote...', doc: 'names of remotes; all when none is given' }],
   flags: [identityFlag],
-  exits: [3, 10, 12, 30, 40],
+  exits: [3, 4, 10, 12, 30, 40],
   run: runDu,
 }
 

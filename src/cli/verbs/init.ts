@@ -41,7 +41,7 @@ export const initVerb: Verb = {
     },
   ],
   mutates: true,
-  exits: [3, 4, 12, 30],
+  exits: [3, 4, 10, 12, 30, 40],
   run: runInit,
 }
 

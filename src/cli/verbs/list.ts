@@ -47,7 +47,7 @@ export const listVerb: Verb = {
     asOfFlag,
     { flags: '--hidden', doc: 'forgotten backups too, which undelete can bring back' },
   ],
-  exits: [3, 10, 12, 30, 31, 40],
+  exits: [3, 4, 10, 12, 30, 31, 40],
   run: runList,
 }
 

@@ -55,7 +55,7 @@ export const planVerb: Verb = {
       doc: 'show every backup and snapshot with the reasons for which it is kept, or none',
     },
   ],
-  exits: [3, 4, 10, 20, 30],
+  exits: [3, 4, 10, 20, 30, 40],
   run: runPlan,
 }
 

@@ -59,7 +59,7 @@ export const verifyVerb: Verb = {
     signersFlag,
     asOfFlag,
   ],
-  exits: [3, 10, 12, 20, 30, 31, 32, 40],
+  exits: [3, 4, 10, 12, 20, 30, 31, 32, 40],
   counted: { read: 'checked', stored: 'fetched' },
   run: runVerify,
 }
