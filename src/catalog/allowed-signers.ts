@@ -34,7 +34,7 @@ export function parseAllowedSigners(text: string, label: string): readonly Allow
   if (signers.length === 0 && problems.length === 0) problems.push('there is no signer in it')
   if (problems.length === 0) return signers
   throw new Failure('config-invalid', `cannot read ${label}: ${problems.join('; ')}`, {
-    hint: 'A line is `PRINCIPAL [OPTIONS] ssh-ed25519 AAAA…`, as ssh-keygen(1) describes it.',
+    hint: 'a line is `PRINCIPAL [OPTIONS] ssh-ed25519 AAAA…`, as ssh-keygen(1) describes it',
   })
 }
 

@@ -85,7 +85,7 @@ export function loadSigningKey(text: string, label: string): SigningKey {
   const parsed = parseSshPrivateKey(text, label)
   if (parsed.kind !== 'ed25519') {
     throw new Failure('config-invalid', `cannot use ${label}: it is not an Ed25519 key`, {
-      hint: 'Make a signing key with `btrvault init` or `ssh-keygen -t ed25519 -N ""`.',
+      hint: 'make a signing key with `btrvault init` or `ssh-keygen -t ed25519 -N ""`',
     })
   }
   const key = new SigningKey(parsed.seed)
@@ -149,7 +149,7 @@ export function verifySignature(
     throw untrusted(
       options,
       `its signer ${fingerprint} is not allowed here`,
-      'If you know this key, add its public key to your allowed signers; never take it from the remote.',
+      'if you know this key, add its public key to your allowed signers; never take it from the remote',
     )
   }
   const signed = sshSignedBytes(message, signature)

@@ -191,7 +191,7 @@ function readRsa(reader: SshReader): RsaPrivateKey {
 
 function protectedKey(what: string): Failure {
   return new Failure('config-invalid', `cannot read ${what}: it is protected by a passphrase`, {
-    hint: "Give an unprotected copy, made with `ssh-keygen -p -N '' -f COPY` and deleted afterwards.",
+    hint: "give an unprotected copy, made with `ssh-keygen -p -N '' -f COPY` and deleted afterwards",
   })
 }
 

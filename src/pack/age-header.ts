@@ -146,6 +146,6 @@ function badHeader(why: string): Failure {
 function wrongIdentity(what: string, identities: readonly Identity[]): Failure {
   const labels = identities.map(identity => identity.recipient.label).join(', ')
   return new Failure('identity-wrong', `cannot open ${what}: it is not encrypted to ${labels}`, {
-    hint: 'Give the identity whose public key was among the recipients when the backup was made.',
+    hint: 'give the identity whose public key was among the recipients when the backup was made',
   })
 }

@@ -228,7 +228,7 @@ function openChunk(
   } catch {
     plain.fill(0)
     throw new Failure('corrupt', `cannot decrypt chunk ${chunk.index} of an age file: wrong tag`, {
-      hint: 'The bytes were altered or cut, or the file key belongs to another file.',
+      hint: 'the bytes were altered or cut, or the file key belongs to another file',
     })
   }
   return plain

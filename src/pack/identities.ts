@@ -57,7 +57,7 @@ export async function loadIdentities(
 ): Promise<readonly Identity[]> {
   const trimmed = text.trim()
   if (trimmed.startsWith('age-encryption.org/v1')) {
-    throw unreadable(label, 'it is an age file without armor', 'Decrypt it with `age -d` first.')
+    throw unreadable(label, 'it is an age file without armor', 'decrypt it with `age -d` first')
   }
   if (trimmed.startsWith(armorStart)) {
     return await identitiesOfLines(await openProtected(trimmed, label, options), label)
@@ -101,17 +101,17 @@ async function identitiesOfLines(text: string, label: string): Promise<readonly 
 
 async function identityOfLine(line: string, where: string): Promise<Identity> {
   if (line.startsWith('AGE-PLUGIN-')) {
-    throw unreadable(where, 'it is for a plugin of age', 'Decrypt with age itself; see RESTORE.md.')
+    throw unreadable(where, 'it is for a plugin of age', 'decrypt with age itself; see RESTORE.md')
   }
   if (/^age1|^ssh-/.test(line)) {
-    throw unreadable(where, 'it is a public key', 'Give the file that holds the secret half.')
+    throw unreadable(where, 'it is a public key', 'give the file that holds the secret half')
   }
   if (!/^AGE-SECRET-KEY-(PQ-)?1/.test(line)) throw unreadable(where, 'it is not an identity')
   try {
     return new Identity(parseRecipient(await identityToRecipient(line)), line)
   } catch {
     // The cause is left out: a library's message may quote what it could not read.
-    throw unreadable(where, 'the identity is damaged', 'Copy it again: its checksum is wrong.')
+    throw unreadable(where, 'the identity is damaged', 'copy it again: its checksum is wrong')
   }
 }
 
@@ -127,10 +127,10 @@ async function openProtected(
     throw unreadable(label, 'its age armor is damaged')
   }
   if (!Buffer.from(sealed).toString('latin1').startsWith('age-encryption.org/v1\n-> scrypt ')) {
-    throw unreadable(label, 'it is encrypted, but not with a passphrase', 'Decrypt it first.')
+    throw unreadable(label, 'it is encrypted, but not with a passphrase', 'decrypt it first')
   }
   if (options.passphrase === undefined) {
-    throw unreadable(label, 'it is protected by a passphrase', 'Run this on a terminal.')
+    throw unreadable(label, 'it is protected by a passphrase', 'run this on a terminal')
   }
   const decrypter = new Decrypter()
   decrypter.addPassphrase(await options.passphrase())
@@ -156,7 +156,7 @@ function identityOfPem(text: string, label: string): Identity {
     throw unreadable(
       label,
       'it is protected by a passphrase',
-      'Give an unprotected copy, made with `openssl pkey`.',
+      'give an unprotected copy, made with `openssl pkey`',
     )
   }
   if (!/^-----BEGIN (RSA )?PRIVATE KEY-----\s/.test(text)) {

@@ -56,7 +56,7 @@ export function parseRecipient(text: string): Recipient {
 
 /** The list itself, when backups may be encrypted to it; else Failure 'config-invalid'. */
 export function checkRecipients(recipients: readonly Recipient[]): readonly Recipient[] {
-  if (recipients.length === 0) throw refused('there is none', 'Add one with `btrvault keygen`.')
+  if (recipients.length === 0) throw refused('there is none', 'add one with `btrvault keygen`')
   if (recipients.length > maxRecipientCount) {
     throw refused(`there are ${recipients.length}, and at most ${maxRecipientCount} can be used`)
   }
@@ -71,7 +71,7 @@ export function checkRecipients(recipients: readonly Recipient[]): readonly Reci
   // One classical stanza is enough for a quantum computer to open the file (C2SP age.md).
   throw refused(
     `${strong.label} is post-quantum and ${classic.label} is not`,
-    'Use only age1pq1… recipients, or none of them.',
+    'use only age1pq1… recipients, or none of them',
   )
 }
 
@@ -100,19 +100,19 @@ export function rsaNumbersOf(key: KeyObject): RsaPublicKey {
 }
 
 const knownTypes =
-  'Use age1… or age1pq1…, an ssh-ed25519 or ssh-rsa public key, or an RSA public key in PEM form.'
+  'use age1… or age1pq1…, an ssh-ed25519 or ssh-rsa public key, or an RSA public key in PEM form'
 
 function refuseSecrets(text: string): void {
   if (/AGE-SECRET-KEY-|AGE-PLUGIN-/i.test(text)) {
     throw unusable(
       'it is an identity, the secret half of a key',
-      'Take it out of the configuration and put its public key (age1…) there; `age-keygen -y` shows it.',
+      'take it out of the configuration and put its public key (age1…) there; `age-keygen -y` shows it',
     )
   }
   if (/PRIVATE KEY/i.test(text)) {
     throw unusable(
       'it is a private key',
-      'Take it out of the configuration; only public keys belong there.',
+      'take it out of the configuration; only public keys belong there',
     )
   }
 }
@@ -131,7 +131,7 @@ function ageRecipient(text: string): Recipient {
   } catch (cause) {
     throw unusable(
       `${label} is not a whole, unaltered public key`,
-      'Copy it again: its checksum or its length is wrong.',
+      'copy it again: its checksum or its length is wrong',
       cause,
     )
   }
@@ -142,14 +142,13 @@ function sshRecipient(line: string): Recipient {
   if (!/^ssh-(ed25519|rsa)\s/.test(line)) {
     throw unusable('age cannot encrypt to this type of ssh key', knownTypes)
   }
-  if (line.includes('\n'))
-    throw unusable('it is more than one line', 'Make each key its own entry.')
+  if (line.includes('\n')) throw unusable('it is more than one line', 'make each key its own entry')
   return recipientOfSshKey(parseSshPublicKeyLine(line, 'a recipient of type ssh').key)
 }
 
 function ed25519Recipient(key: SshPublicKey & { readonly kind: 'ed25519' }): Recipient {
   if (montgomeryOf(key.publicKey) === undefined) {
-    throw unusable('the ssh-ed25519 key is not a point on its curve', 'Copy it again.')
+    throw unusable('the ssh-ed25519 key is not a point on its curve', 'copy it again')
   }
   return { kind: 'ssh-ed25519', key, text: formatSshPublicKeyLine(key), label: sshLabel(key) }
 }
@@ -157,13 +156,13 @@ function ed25519Recipient(key: SshPublicKey & { readonly kind: 'ed25519' }): Rec
 function rsaRecipient(key: RsaPublicKey): Recipient {
   const bits = bitLengthOf(key.modulus)
   if (bits < 2048 || bits > 8192) {
-    throw unusable(`the RSA key has ${bits} bits`, 'Use an RSA key of 2048 to 8192 bits.')
+    throw unusable(`the RSA key has ${bits} bits`, 'use an RSA key of 2048 to 8192 bits')
   }
   const isOdd = (number: Uint8Array): boolean => ((number.at(-1) ?? 0) & 1) === 1
   // An exponent of 1 would leave the file key in the clear.
   const isTrivial = key.exponent.length === 1 && key.exponent[0] === 1
   if (!isOdd(key.modulus) || !isOdd(key.exponent) || isTrivial || key.exponent.length > 4) {
-    throw unusable('the RSA key has impossible numbers', 'Copy it again.')
+    throw unusable('the RSA key has impossible numbers', 'copy it again')
   }
   return { kind: 'ssh-rsa', key, text: formatSshPublicKeyLine(key), label: sshLabel(key) }
 }
@@ -172,14 +171,14 @@ function parsePem(text: string): RsaPublicKey {
   if (!/^-----BEGIN (RSA )?PUBLIC KEY-----\s/.test(text)) {
     throw unusable(
       'it is PEM, but not a public key',
-      'Use `openssl rsa -pubout` or `openssl x509 -pubkey`.',
+      'use `openssl rsa -pubout` or `openssl x509 -pubkey`',
     )
   }
   let key: KeyObject
   try {
     key = createPublicKey(text)
   } catch (cause) {
-    throw unusable('its PEM is damaged', 'Copy it again with its first and last line.', cause)
+    throw unusable('its PEM is damaged', 'copy it again with its first and last line', cause)
   }
   if (key.asymmetricKeyType !== 'rsa') {
     throw unusable('it is PEM of a key that is not RSA', knownTypes)

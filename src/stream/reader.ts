@@ -332,7 +332,7 @@ export function streamFailure(why: string): Failure {
 function unknownVersion(version: number): Failure {
   const why = `it has version ${version}, and only 1 and 2 are known`
   return new Failure('corrupt', `cannot accept send stream: ${why}`, {
-    hint: 'Send it with `btrfs send --proto 2`.',
+    hint: 'send it with `btrfs send --proto 2`',
   })
 }
 

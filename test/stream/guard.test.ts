@@ -124,7 +124,7 @@ test('StreamGuard refuses another magic, version 0, 3 and up, and says how to se
   refuses(encodeStreamHeader(255), /version 255/)
   assert.throws(
     () => guardAll(encodeStreamHeader(3)),
-    error => isFailure(error) && error.hint === 'Send it with `btrfs send --proto 2`.',
+    error => isFailure(error) && error.hint === 'send it with `btrfs send --proto 2`',
   )
 })
 

@@ -78,7 +78,7 @@ export const restoreVerb: Verb = {
     { flags: '--ignore-space', doc: 'begin although the target seems too small' },
   ],
   mutates: true,
-  exits: [3, 4, 10, 11, 12, 20, 30, 31, 32, 40],
+  exits: [3, 4, 10, 12, 20, 30, 31, 32, 40],
   counted: { read: 'received', stored: 'fetched' },
   run: runRestore,
 }

@@ -57,7 +57,7 @@ export async function openDirectoryStore(options: DirectoryOptions): Promise<Dir
         'refused',
         `cannot use ${path}: it is the target ${target.id}, not ${options.identity}`,
         {
-          hint: 'mount the right disk, or correct the identity in the configuration',
+          hint: 'mount the right disk',
         },
       )
     }
