@@ -26,7 +26,7 @@ export const optionDocs = {
     type: 'absolute path',
     default: '`/var/lib/btrvault`',
     write: 'an absolute path, such as /var/lib/btrvault',
-    doc: 'Folder for the cache, the journal of interrupted runs and what was found out about each remote. It may be deleted at any time: an interrupted upload then starts again, nothing else is lost.',
+    doc: 'Folder for the cache, the journal of interrupted runs and what was found out about each remote. It may be deleted at any time, and no backup is lost by it: an interrupted upload then starts again, `btrvault init` should be run again for each remote, and where a remote has `access: write-only` the next backup is a full one in a new series.',
   },
   keys: {
     type: 'section',
@@ -44,7 +44,7 @@ export const optionDocs = {
     type: 'absolute path',
     default: '`/etc/btrvault/signing_key`',
     write: 'the absolute path of a file, such as /etc/btrvault/signing_key',
-    doc: 'File with the Ed25519 key (OpenSSH format, no passphrase) that signs manifests. `btrvault init` makes it.',
+    doc: 'File with the Ed25519 key (OpenSSH format, no passphrase) that signs manifests and tombstones. `btrvault init` makes it.',
   },
   'keys.allowed_signers': {
     type: 'absolute path',
@@ -287,7 +287,7 @@ export const optionDocs = {
   'remotes.*.lock': {
     type: 'section',
     write: 'a section with mode: and until:, such as { mode: governance, until: 90d }',
-    doc: 'Object lock: backups can not be deleted or overwritten before a time, by a stolen credential or by this program neither. Only with `s3`, in a bucket that was made with object lock; `btrvault init` tries whether it holds. Not with `access: write-only`. Each new backup is locked, and everything that it is built on is locked as long. Backups from before are locked when something new is built on them.',
+    doc: 'Object lock: until a time nobody can delete or overwrite a backup, neither with a stolen credential nor with this program. Only with `s3`, in a bucket that was made with object lock; `btrvault init` tries whether it holds. Not with `access: write-only`. Each new backup is locked, and everything that it is built on is locked as long. Backups from before are locked when something new is built on them.',
   },
   'remotes.*.lock.mode': {
     type: '`governance` or `compliance`',
@@ -317,7 +317,7 @@ export const optionDocs = {
     type: 'text',
     default: "the bucket's own",
     write: 'a storage class that can be read at once, such as STANDARD or GLACIER_IR',
-    doc: 'Class of manifests and indexes, which every run reads: no class that must be thawed first.',
+    doc: 'Class of manifests and indexes, which must be readable at once: no class that must be thawed first.',
   },
   'remotes.*.encrypt': {
     type: '`age` or `none`',

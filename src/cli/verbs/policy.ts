@@ -19,7 +19,7 @@ export const policyVerb: Verb = {
       name: 's3',
       summary: 'print the IAM policy of a role, for one bucket and prefix',
       description:
-        "Print the policy to give to the user of a role, in AWS's language, which most S3 servers read: for one bucket, and there for one prefix. What it does not allow is refused, unless another policy of the same user allows it.\n\nA writer makes backups and reads them; it deletes nothing but the small objects of a trial. A reader lists, verifies, thaws and restores. A pruner forgets backups and deletes their objects; it makes none, and can't lift an object lock.\n\nNothing is changed and no server is asked. As a policy of the bucket itself each statement needs a Principal besides.",
+        "Print the policy to give to the user of a role, in AWS's language, which most S3 servers read: for one bucket, and there for one prefix. What it does not allow is refused, unless another policy of the same user allows it.\n\nA writer makes backups and reads them; it deletes nothing but the small objects of a trial. A reader lists, verifies and restores, and may ask for segments to be thawed. A pruner forgets backups and deletes their objects; it makes none, and can't lift an object lock.\n\nNothing is changed and no server is asked. As a policy of the bucket itself each statement needs a Principal besides.",
       examples: [
         {
           does: 'for the machine that is backed up, to the remote aws',

@@ -29,8 +29,8 @@ export function recoveryKit({ config, signers, repositories, made, host }: KitFa
   return `# Recovery kit for the btrvault backups of ${host}
 
 Made ${made.toISOString().slice(0, 10)}. Print this page and keep it with the identity, away from ${host}.
-The identity (the file that begins with AGE-SECRET-KEY) is NOT on this page: without it, nobody
-can read these backups, not even with everything below.
+The identity (the file with a line that begins with AGE-SECRET-KEY) is NOT on this page: without it,
+nobody can read these backups, not even with everything below.
 
 ## What is backed up
 
