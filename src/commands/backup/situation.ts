@@ -38,7 +38,9 @@ export async function lookAt(
   const unusable = []
   for (const { remote } of source.remotes) {
     try {
-      views.set(remote, await viewOf(session, { source, remote, fresh }))
+      const view = await viewOf(session, { source, remote, fresh })
+      views.set(remote, view)
+      if (!fresh) warnOfProblems(session, source, { ...view, remote })
     } catch (error) {
       if (isFailure(error, 'interrupted')) throw error
       unusable.push({ remote, failure: reportFailure(error) })
@@ -75,14 +77,12 @@ export async function viewOf(
   session: LookSession,
   place: Place & { readonly fresh: boolean },
 ): Promise<RemoteView> {
-  const { source, remote, fresh } = place
+  const { source, remote } = place
   if (session.settles) {
     const opened = await session.remotes.open(remote)
     if (opened.isWriteOnly) await settleLedger(session, { source, opened })
   }
-  const view = await remoteView(session, place)
-  if (!fresh) warnOfProblems(session, source, { ...view, remote })
-  return view
+  return await remoteView(session, place)
 }
 
 async function remoteSituation(
