@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Failure, failureCodes } from '../src/base/failure.ts'
 import { type Field, type Shape, shapeOf } from './type-shapes.ts'
 
 interface ReportType {
@@ -54,7 +55,7 @@ export function reportRows({ type, file, never = [] }: ReportType): readonly Row
 const src = join(import.meta.dirname, '..', 'src')
 
 export function reportReference(): string {
-  return [head, ...reportTypes.map(section), failureSection()].join('\n')
+  return [head, ...reportTypes.map(section), failureSection(), progressSection()].join('\n')
 }
 
 const head = `<!-- Generated from the report types in src/ by scripts/generate-docs.ts. Do not edit. -->
@@ -85,7 +86,35 @@ function section(type: ReportType): string {
 
 function failureSection(): string {
   const failure = { command: '', type: 'FailureReport', file: 'commands/shared/report.ts' }
-  return `## Failure\n\nWhat failed on the way, wherever a field is said to be a *failure*.\n\n${table(reportRows(failure))}`
+  return `## Failure
+
+What failed on the way, wherever a field is said to be a *failure*.
+
+${table(reportRows(failure))}
+The codes, by exit status; \`error.code\` may also be \`bug\`, with status 70:
+
+| status | codes |
+|---|---|
+${codeRows().join('\n')}
+`
+}
+
+function codeRows(): string[] {
+  const byStatus = Object.groupBy(failureCodes, code => new Failure(code, '').exitStatus)
+  return Object.entries(byStatus).map(
+    ([status, codes = []]) => `| ${status} | ${codes.map(code => `\`${code}\``).join(', ')} |`,
+  )
+}
+
+function progressSection(): string {
+  const event = { command: '', type: 'Event', file: 'model/event.ts' }
+  return `## Progress
+
+With \`--progress json\` each line on standard error is one JSON object: a *step* was taken, a *warning* is given, or
+something made *progress*, of which only the latest of a subject counts. Errors are lines of words there; with \`--json\`
+they stand in the document.
+
+${table(reportRows(event))}`
 }
 
 function table(rows: readonly Row[]): string {

@@ -33,6 +33,7 @@ const failureKinds = {
 } as const satisfies Record<string, FailureKind>
 
 export type FailureCode = keyof typeof failureKinds
+export const failureCodes = Object.keys(failureKinds) as readonly FailureCode[]
 
 export interface FailureOptions {
   /** One sentence: what to do next. */

@@ -21,7 +21,7 @@ export function cliReference(): string {
     '|---|---|',
     '| `--config FILE` | use this configuration; see [configuration.md](configuration.md) for where it is looked for |',
     '| `--json` | print one JSON document on standard output, also when the command fails |',
-    '| `--progress auto\\|lines\\|json\\|none` | how to show what goes on, on standard error. `auto`: bars on a terminal, else a line now and then, with levels for the journal under systemd |',
+    '| `--progress auto\\|lines\\|json\\|none` | how to show what goes on, on standard error. `auto`: bars on a terminal, else a line now and then, with levels for the journal under systemd. `json`: as in [reports.md](reports.md#progress) |',
     '| `-q`, `--quiet` | print only warnings and errors |',
     '| `-v`, `--verbose` | print more |',
     '| `--no-color` | no colour; `NO_COLOR` in the environment does the same |',

@@ -21,6 +21,7 @@ export interface ProgressEvent {
   readonly storedBytes: number
   /** Raw bytes expected in all, where known. */
   readonly totalBytes?: number
+  /** It has come to its end; another try begins anew. */
   readonly done?: boolean
 }
 
