@@ -264,7 +264,7 @@ export const optionDocs = {
     type: 'absolute path',
     default: 'required',
     write: 'an absolute path, such as /mnt/nas/backups',
-    doc: 'The directory. `btrvault init` leaves an identity file in it, and later runs refuse a directory without that file: it is what tells a disk that is not mounted from an empty one.',
+    doc: 'The directory. `btrvault init` leaves a target file (`.btrvault-target`) in it, and later runs refuse a directory without that file: it is what tells a disk that is not mounted from an empty one.',
   },
   'remotes.*.access': {
     type: '`full`, `no-delete` or `write-only`',

@@ -66,7 +66,7 @@ describe('initDirectoryTarget()', () => {
 })
 
 describe('openDirectoryStore()', () => {
-  it('refuses a directory without an identity file, and one that is not there', async () => {
+  it('refuses a directory without a target file, and one that is not there', async () => {
     const path = freshFolder()
     await assert.rejects(openDirectoryStore({ path }), code('repository-missing'))
     await assert.rejects(openDirectoryStore({ path: join(path, 'no') }), code('repository-missing'))
@@ -82,7 +82,7 @@ describe('openDirectoryStore()', () => {
     await assert.rejects(openDirectoryStore({ path, identity: 'another' }), code('refused'))
   })
 
-  it('refuses an identity file that is damaged or of a newer version', async () => {
+  it('refuses a target file that is damaged or of a newer version', async () => {
     for (const content of ['', '{', '[]', '{"format":1}', '{"format":2,"id":"x","created":"y"}']) {
       const path = freshFolder()
       writeFileSync(join(path, targetFileName), content)

@@ -149,7 +149,7 @@ async function rememberProbe(
 async function targetOf(path: string): Promise<DirectoryTarget> {
   const target = await readDirectoryTarget(path)
   if (target !== undefined) return target
-  throw new Failure('repository-missing', `${path} is no target: it has no identity file`, {
+  throw new Failure('repository-missing', `${path} is no target: it has no target file`, {
     hint: 'mount the disk that belongs there; or run btrvault init when it is new',
   })
 }

@@ -1,4 +1,4 @@
-// What makes a directory a target: an identity file. Without it a mount point whose disk is not
+// What makes a directory a target: a target file. Without it a mount point whose disk is not
 // there looks like an empty repository.
 
 import { randomUUID } from 'node:crypto'
@@ -15,7 +15,7 @@ const targetFormat = 1
 
 export interface DirectoryTarget {
   readonly format: number
-  /** Random; what `identity` of the configuration is compared with. */
+  /** Random; tells one disk from another. */
   readonly id: string
   readonly created: string
   /** For people with several disks. Nothing is decided by it. */
@@ -24,7 +24,7 @@ export interface DirectoryTarget {
 
 /**
  * Makes the directory (not its parents: they may be a mount point without its disk) and its
- * identity file, or returns what is there already. Refuses a directory with other things in it.
+ * target file, or returns what is there already. Refuses a directory with other things in it.
  */
 export async function initDirectoryTarget(path: string): Promise<DirectoryTarget> {
   try {
