@@ -29,40 +29,24 @@ import { readDirectoryTarget } from './target.ts'
 export interface DirectoryOptions {
   /** Absolute; made a target by initDirectoryTarget() before. */
   readonly path: string
-  /** The target's id as recorded earlier. */
-  readonly identity?: string | undefined
   /** Nothing will be put or deleted: opening leaves no trace. */
   readonly readOnly?: boolean | undefined
 }
 
-export interface DirectoryStore extends Store {
-  readonly identity: string
-}
-
 /**
- * Failure 'repository-missing' when the path is no target (a disk that is not mounted), 'refused'
- * when it is another one than `identity`. Holds the directory open, so that the disk cannot be
- * unmounted under a run, and a run cannot write below a mount point that was left empty.
+ * Failure 'repository-missing' when the path is no target (a disk that is not mounted). Holds the
+ * directory open, so that the disk cannot be unmounted under a run, and a run cannot write below a
+ * mount point that was left empty.
  */
-export async function openDirectoryStore(options: DirectoryOptions): Promise<DirectoryStore> {
+export async function openDirectoryStore(options: DirectoryOptions): Promise<Store> {
   const { path } = options
   if (!isAbsolute(path)) throw new RangeError(`not an absolute path: ${path}`)
   const root = await openRoot(path)
   try {
     const rootPath = `/proc/self/fd/${root.fd}`
-    const target = await readDirectoryTarget(rootPath)
-    if (target === undefined) throw notTarget(path)
-    if (options.identity !== undefined && options.identity !== target.id) {
-      throw new Failure(
-        'refused',
-        `cannot use ${path}: it is the target ${target.id}, not ${options.identity}`,
-        {
-          hint: 'mount the right disk',
-        },
-      )
-    }
+    if ((await readDirectoryTarget(rootPath)) === undefined) throw notTarget(path)
     const writer = options.readOnly ? FileWriter.idle(rootPath) : await FileWriter.open(rootPath)
-    return new OpenDirectory({ path, root, rootPath, writer, identity: target.id })
+    return new OpenDirectory({ path, root, rootPath, writer })
   } catch (error) {
     await root.close()
     throw directoryFailure(`open ${path}`, error)
@@ -90,16 +74,14 @@ interface OpenParts {
   readonly root: FileHandle
   readonly rootPath: string
   readonly writer: FileWriter
-  readonly identity: string
 }
 
 /** Large enough to keep a disk busy, small enough for rate limits and aborts to bite. */
 const readPieceBytes = 1024 * 1024
 
-class OpenDirectory implements DirectoryStore {
+class OpenDirectory implements Store {
   readonly address: string
   readonly features: StoreFeatures
-  readonly identity: string
   readonly #root: FileHandle
   readonly #rootPath: string
   readonly #writer: FileWriter
@@ -107,7 +89,6 @@ class OpenDirectory implements DirectoryStore {
   constructor(parts: OpenParts) {
     this.address = parts.path
     this.features = { createIfAbsent: parts.writer.canLink, wants: [] }
-    this.identity = parts.identity
     this.#root = parts.root
     this.#rootPath = parts.rootPath
     this.#writer = parts.writer
