@@ -2,6 +2,7 @@
 // time than a budget says.
 
 import { Budget, TaskGroup } from '../base/concurrency.ts'
+import { Failure } from '../base/failure.ts'
 import type { StoredObject } from '../model/backup.ts'
 import { Pieces } from '../pack/pieces.ts'
 import { checkHash } from '../pack/unpacker.ts'
@@ -14,6 +15,8 @@ const pieceBytes = 16 * 1024 * 1024
 const budgetBytes = 96 * 1024 * 1024
 /** How far ahead of an object that must be in memory as a whole. */
 const aheadBytes = 2 * pieceBytes
+/** Twice the largest segment. A manifest that says more is refused before memory is asked for. */
+const mostObjectBytes = 8 * 1024 ** 3
 
 export type NamedObject = StoredObject & { readonly key: string }
 
@@ -44,6 +47,7 @@ export class ObjectFetcher {
    */
   async fetch(object: NamedObject, signal: AbortSignal): Promise<Pieces> {
     const { pool } = this.#options
+    if (object.bytes > mostObjectBytes) throw tooLarge(object)
     const pieces: Uint8Array<ArrayBuffer>[] = []
     const tasks = new TaskGroup(signal)
     let heldBytes = 0
@@ -77,6 +81,11 @@ export class ObjectFetcher {
     onFetched?.(bytes.length)
     return bytes
   }
+}
+
+function tooLarge({ key, bytes }: NamedObject): Failure {
+  const why = `its manifest says ${bytes} bytes, more than an object can have`
+  return new Failure('corrupt', `cannot use ${key}: ${why}`)
 }
 
 interface Range {

@@ -127,6 +127,8 @@ describe('ObjectFetcher', limit, () => {
       for (const [wrong, why] of [
         [{ ...object, bytes: size - 1 }, /should have/],
         [{ ...object, bytes: size + 1 }, /should have/],
+        [{ ...object, bytes: 8 * 1024 ** 3 }, /should have/],
+        [{ ...object, bytes: Number.MAX_SAFE_INTEGER }, /more than an object can have/],
         [{ ...object, sha256: '0'.repeat(64) as Sha256 }, /SHA-256/],
       ] as const) {
         const { fetcher } = fetcherOf({ objects: [wrong], store })
