@@ -6,6 +6,7 @@ import { type CatalogProblem, chainOf, type HiddenBackup } from '../catalog/cata
 import { type Backup, type BackupKind, storedBytes } from '../model/backup.ts'
 import type { EpochId, SeriesId } from '../model/ids.ts'
 import { kindOf } from '../plan/parents.ts'
+import { timesToGo } from '../plan/prune.ts'
 import {
   type ChosenSeries,
   chooseSeries,
@@ -86,7 +87,7 @@ export interface ListedBackup {
 }
 
 export interface ListedHidden extends ListedBackup {
-  /** From then on prune may delete it. */
+  /** From then on prune may delete it: with the last of those that are built on it. */
   readonly notBefore: Date
 }
 
@@ -142,13 +143,14 @@ function listSeries(
   hidden: readonly HiddenBackup[] = [],
 ): SeriesListing {
   const all = [...backups, ...hidden.map(({ backup }) => backup)]
+  const goes = timesToGo(hidden)
   return {
     series,
     source,
     backups: backups.map(backup => listBackup(backup, { backups, epochNames })),
     hidden: hidden.map(({ backup, tombstone }) => ({
       ...listBackup(backup, { backups: all, epochNames }),
-      notBefore: tombstone.notBefore,
+      notBefore: goes.get(backup) ?? tombstone.notBefore,
     })),
     problems: problems.map(({ kind, seq, text }) => ({ kind, seq, text })),
     storedBytes: backups.reduce((sum, { manifest }) => sum + storedBytes(manifest), 0),

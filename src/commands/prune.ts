@@ -7,7 +7,7 @@
 import { isFailure, throwIfAborted } from '../base/failure.ts'
 import { openEraser } from '../catalog/erase.ts'
 import type { Config, RemoteConfig } from '../config/config.ts'
-import { type PrunePlan, planPrune } from '../plan/prune.ts'
+import { type PrunePlan, planPrune, timesToGo } from '../plan/prune.ts'
 import { applyPrune, noDeeds, type PruneDeeds } from './prune/apply.ts'
 import { type LockedDeeds, nothingLocked, withoutLocked } from './prune/locks.ts'
 import { chooseRemotes } from './shared/choose-remotes.ts'
@@ -164,7 +164,7 @@ function nothingDone({ series, source }: StoredSeries, failure: FailureReport | 
 }
 
 function waitingOf({ waiting }: PrunePlan) {
-  const times = waiting.map(({ tombstone }) => tombstone.notBefore.getTime())
+  const times = [...timesToGo(waiting).values()].map(time => time.getTime())
   return {
     waiting: waiting.map(({ backup }) => backup.manifest.seq),
     nextAt: times.length === 0 ? null : new Date(Math.min(...times)),

@@ -2,7 +2,7 @@
 // them, and orphans. Pure; it decides on what was read just before.
 
 import type { Backup } from '../model/backup.ts'
-import type { RunId } from '../model/ids.ts'
+import type { RunId, Sha256 } from '../model/ids.ts'
 import type { Tombstone } from '../model/tombstone.ts'
 import { neededOf } from './closure.ts'
 
@@ -84,6 +84,24 @@ export function planPrune(situation: SeriesSituation): PrunePlan {
       .filter(({ run }) => !situation.objects.some(object => object.run === run)),
     orphans: orphansOf(situation),
   }
+}
+
+/** When each may go: with the last of those that are built on it, and may be undeleted so long. */
+export function timesToGo(hidden: readonly ForgottenBackup[]): ReadonlyMap<Backup, Date> {
+  const byHash = new Map(hidden.map(({ backup }) => [backup.manifestSha256, backup]))
+  const times = new Map<Backup, Date>()
+  for (const { backup, tombstone } of hidden) {
+    let needed: Backup | undefined = backup
+    while (needed !== undefined) {
+      const known = times.get(needed)
+      if (known === undefined || known < tombstone.notBefore) {
+        times.set(needed, tombstone.notBefore)
+      }
+      const parent: Sha256 | undefined = needed.manifest.parent?.manifest
+      needed = parent === undefined ? undefined : byHash.get(parent)
+    }
+  }
+  return times
 }
 
 /** L4: nothing of a run that a manifest names, except by the tombstone of that very manifest. */

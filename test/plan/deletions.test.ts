@@ -8,6 +8,7 @@ import { planForget } from '../../src/plan/forget.ts'
 import { keepByRules } from '../../src/plan/keep.ts'
 import { situationAfter } from '../../src/plan/outcome.ts'
 import { planBackup } from '../../src/plan/plan-backup.ts'
+import { timesToGo } from '../../src/plan/prune.ts'
 import type { SourceSituation } from '../../src/plan/situation.ts'
 import { backupAt, type Made } from './histories.ts'
 import { situationOf } from './situations.ts'
@@ -138,6 +139,18 @@ describe('what would be pruned', () => {
 
   test('is nothing that a hidden one needs which waits', () => {
     assert.deepEqual(deletions(live, placeWith([hide(2, 0, +now - 1), hide(3, 2, +now + 1)])), [])
+  })
+
+  test('is never told for a time at which a hidden one still needs it', () => {
+    const chain = [hide(2, 0, +now), hide(3, 2, +now + 5 * day), hide(4, 3, +now + day)]
+    const other = hide(5, 2, +now + 9 * day)
+    const daysOf = (hidden: ReturnType<typeof hide>[]) => {
+      const times = timesToGo(hidden)
+      return hidden.map(({ backup }) => (Number(times.get(backup)) - +now) / day)
+    }
+    assert.deepEqual(daysOf(chain), [5, 5, 1])
+    assert.deepEqual(daysOf([...chain, other]), [9, 5, 1, 9])
+    assert.deepEqual(daysOf([other, ...chain.toReversed()]), [9, 1, 5, 9])
   })
 
   test('is at once what is forgotten without grace', () => {
