@@ -16,6 +16,7 @@ class HeldWriter {
   readonly #hash = createHash('sha256')
   readonly #hashed: boolean
   #held: Write | undefined
+  #isClosed = false
 
   constructor({ writeEnd, hashed }: WriterTask) {
     this.#writeEnd = writeEnd
@@ -32,6 +33,17 @@ class HeldWriter {
     const isRight = !this.#hashed || this.#hash.digest('hex') === sha256
     if (isRight) this.#writeHeld()
     return isRight
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** The reader sees the pipe's end. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    closeSync(this.#writeEnd)
   }
 
   #writeHeld(): void {
@@ -59,6 +71,8 @@ const task = workerData as WriterTask
 const writer = new HeldWriter(task)
 
 parentPort?.on('message', (request: WriterRequest) => {
+  // What was on its way when the end came: the descriptor may be somebody else's by now.
+  if (writer.isClosed) return
   try {
     if (isOver(request)) leave()
   } catch (error) {
@@ -81,9 +95,8 @@ function isOver(request: WriterRequest): boolean {
   }
 }
 
-/** The reader sees the pipe's end. */
 function leave(): void {
-  closeSync(task.writeEnd)
+  writer.close()
   parentPort?.close()
 }
 

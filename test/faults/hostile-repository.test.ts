@@ -188,7 +188,7 @@ describe('a hostile store', () => {
     const store = stand.openedStore
     const get = store.get.bind(store)
     store.get = async (key: string, options: GetOptions) => {
-      asked.push([key, options.maxBytes])
+      asked.push([key, options.maxBytes ?? options.objectBytes])
       return await get(key, options)
     }
     await stand.restore()

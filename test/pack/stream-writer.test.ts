@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { concatBytes, equalBytes } from '../../src/base/bytes.ts'
 import { isFailure } from '../../src/base/failure.ts'
+import { openPipe } from '../../src/base/pipe.ts'
 import { StreamWriter } from '../../src/pack/stream-writer.ts'
+import type { WriterMessage, WriterRequest, WriterTask } from '../../src/pack/writer-protocol.ts'
 import { rawBytes } from './packing.ts'
 
 const MiB = 1024 * 1024
@@ -73,6 +77,24 @@ describe('StreamWriter', { timeout: 60_000 }, () => {
     })()
     await assert.rejects(writing, error => isFailure(error, 'failed'))
     await writer.close()
+  })
+
+  it('leaves the pipe alone once it has closed it, whatever is still on its way to the thread', async () => {
+    const { readEnd, writeEnd } = await openPipe()
+    closeSync(readEnd)
+    const worker = new Worker(new URL('../../src/pack/writer-worker.ts', import.meta.url), {
+      workerData: { writeEnd, hashed: false } satisfies WriterTask,
+      trackUnmanagedFds: false,
+    })
+    const said: string[] = []
+    worker.on('message', (message: WriterMessage) => said.push(message.kind))
+    worker.on('error', error => said.push(String(error)))
+    for (const chunk of chunks) {
+      worker.postMessage({ kind: 'write', chunk, parts: [[0, 10]] } satisfies WriterRequest)
+    }
+    worker.postMessage({ kind: 'stop' } satisfies WriterRequest)
+    await once(worker, 'exit')
+    assert.deepEqual(said, ['taken', 'failed'])
   })
 
   it('can be closed in the middle of a stream, which then has no end', async () => {

@@ -386,11 +386,4 @@ describe('openStore()', () => {
     assert.equal(await reading.store.size('a'), 1)
     await reading.store.close()
   })
-
-  it('refuses another target than the recorded one', async () => {
-    const path = mkdtempSync(join(folder, 'target-'))
-    await initDirectoryTarget(path)
-    const remote = { kind: 'directory', path, identity: 'another' } as const
-    await assert.rejects(openStore(remote, { clock: systemClock }), code('refused'))
-  })
 })
