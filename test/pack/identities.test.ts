@@ -93,7 +93,10 @@ describe('loadIdentities()', () => {
     const texts: [string, RegExp][] = [
       ['', /no identity/],
       ['# nothing\n\n', /no identity/],
-      [`# x\n${secret.slice(0, -1)}Z\n`, /line 2 of FILE: the identity is damaged/],
+      [
+        `# x\n${secret.slice(0, -1)}${secret.endsWith('Z') ? 'Q' : 'Z'}\n`,
+        /line 2 of FILE: the identity is damaged/,
+      ],
       [secret.slice(0, 40), /damaged/],
       [`${identityText}${secret.slice(0, 30)}`, /line 4 of FILE/],
       [secret.toLowerCase(), /not an identity/],
