@@ -138,7 +138,7 @@ export async function* mapInOrder<T, R>(
 export async function forEachLimited<T>(
   items: Iterable<T>,
   limit: number,
-  task: (item: T) => Promise<void>,
+  task: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const results = mapInOrder(items, limit, task)
   while (!(await results.next()).done);

@@ -23,6 +23,7 @@ export type NamedObject = StoredObject & { readonly key: string }
 export interface FetchOptions {
   readonly store: Store
   readonly pool: WorkerPool
+  readonly signal?: AbortSignal | undefined
   readonly onFetched?: ((bytes: number) => void) | undefined
 }
 
@@ -43,13 +44,13 @@ export class ObjectFetcher {
   /**
    * Rejects with 'corrupt' unless it is what its manifest says. The caller releases the pieces. Of
    * several at a time the first must be asked for, and released, first: it gets its memory as a
-   * whole before the others get any.
+   * whole before the others get any. `over` aborts when nobody wants it any more.
    */
-  async fetch(object: NamedObject, signal: AbortSignal): Promise<Pieces> {
-    const { pool } = this.#options
+  async fetch(object: NamedObject, over: AbortSignal): Promise<Pieces> {
+    const { pool, signal } = this.#options
     if (object.bytes > mostObjectBytes) throw tooLarge(object)
     const pieces: Uint8Array<ArrayBuffer>[] = []
-    const tasks = new TaskGroup(signal)
+    const tasks = new TaskGroup(signal ? AbortSignal.any([signal, over]) : over)
     let heldBytes = 0
     for (const [n, range] of rangesOf(object.bytes).entries()) {
       tasks.add(async () => {

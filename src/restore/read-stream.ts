@@ -46,10 +46,10 @@ export async function* readFrames(
   const { manifest } = backup
   const objects = [...namedObjects(manifest)].filter(({ role }) => role === 'segment')
   const fetcher = new ObjectFetcher(objects, { store: repository.store, ...options })
-  const fetch = async (object: (typeof objects)[number], over: AbortSignal) => {
-    const signal = options.signal ? AbortSignal.any([options.signal, over]) : over
-    return { key: object.key, sealed: await fetcher.fetch(object, signal) }
-  }
+  const fetch = async (object: (typeof objects)[number], over: AbortSignal) => ({
+    key: object.key,
+    sealed: await fetcher.fetch(object, over),
+  })
   let n = 0
   for await (const { key, sealed } of mapInOrder(objects, fetchesAhead, fetch)) {
     const segment = index.segments[n]

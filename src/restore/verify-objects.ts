@@ -83,8 +83,8 @@ export async function verifyBytes(
   options: ReadObjectsOptions,
 ): Promise<void> {
   const fetcher = fetcherOf(repository, places, options)
-  const read = async (place: Place) => {
-    const sealed = await fetchChecked(fetcher, place, options)
+  const read = async (place: Place, over: AbortSignal) => {
+    const sealed = await fetchChecked(fetcher, place, { over, onAnswer: options.onAnswer })
     if (sealed instanceof Pieces) sealed.release()
   }
   await forEachLimited(places, fetchesAhead, read)
@@ -93,13 +93,14 @@ export async function verifyBytes(
 export function fetcherOf(
   { store }: Repository,
   places: readonly Place[],
-  { pool, onFetched, onAnswer }: ReadObjectsOptions,
+  { pool, signal, onFetched, onAnswer }: ReadObjectsOptions,
 ): ObjectFetcher {
   return new ObjectFetcher(
     places.map(({ object }) => object),
     {
       store,
       pool,
+      signal,
       onFetched: bytes => {
         onAnswer(undefined)
         onFetched(bytes)
@@ -112,12 +113,12 @@ export function fetcherOf(
 export async function fetchChecked(
   fetcher: ObjectFetcher,
   { one, n, object }: Place,
-  { signal, onAnswer }: Pick<ReadObjectsOptions, 'signal' | 'onAnswer'>,
+  { over, onAnswer }: Pick<ReadObjectsOptions, 'onAnswer'> & { readonly over: AbortSignal },
 ): Promise<Pieces | Failure> {
   const { key } = object
   if (one.hasFailed(n)) return new Failure('object-missing', `cannot read ${key}: it is known bad`)
   try {
-    const sealed = await fetcher.fetch(object, signal)
+    const sealed = await fetcher.fetch(object, over)
     one.proveObject(n, 'bytes')
     return sealed
   } catch (error) {

@@ -183,10 +183,10 @@ async function* openedSegments(task: StreamTask): AsyncGenerator<Step, void, und
   const { manifest } = one.backup
   const places = [...placesIn(one, 'segment')]
   const fetcher = fetcherOf(repository, places, task)
-  const fetch = async (place: (typeof places)[number], over: AbortSignal) => {
-    const signal = AbortSignal.any([task.signal, over])
-    return { place, sealed: await fetchChecked(fetcher, place, { ...task, signal }) }
-  }
+  const fetch = async (place: (typeof places)[number], over: AbortSignal) => ({
+    place,
+    sealed: await fetchChecked(fetcher, place, { over, onAnswer: task.onAnswer }),
+  })
   for await (const { place, sealed } of mapInOrder(places, fetchesAhead, fetch)) {
     const { n, object } = place
     const segment = index.segments[n]
